@@ -1,0 +1,412 @@
+//! One transport: an HTTP/2 connection and the links on its streams, polled by one task.
+//!
+//! A turn of the task: take what the peer sent, feed every link, write what waits for every link, and
+//! send what was gathered, until nothing moves any more. A transport without streams, one whose peer
+//! no longer answers, and one that outlived its last link are closed.
+
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use h2::{
+    Ping, PingPong, Reason, RecvStream,
+    server::{Builder, Connection, SendResponse},
+};
+use http::{HeaderValue, Request, Response, StatusCode};
+use slipring_core::{CloseReason, LinkOptions, RefuseReason, Time};
+use slipring_proto::{
+    grpc::{METHOD_PATH, Status},
+    outgoing::Batch,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    h2::window,
+    link::{LinkStream, Polled},
+    runtime::{Local, Runtime, Stream},
+    shard::Shard,
+    signal::Signal,
+    wire::WireEnd,
+};
+use crate::config::Keepalive;
+
+/// Rounds of one turn before other tasks get theirs.
+const ROUNDS_MAX: usize = 8;
+
+/// How long a transport may take to send its last frames.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What a transport needs to know from its listener.
+#[derive(Clone)]
+pub struct TransportOptions {
+    /// HTTP/2 settings.
+    pub h2: Builder,
+    /// What links must negotiate.
+    pub link: LinkOptions,
+    /// When a silent peer is probed and given up.
+    pub keepalive: Keepalive,
+}
+
+/// Whether the transport still takes streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It does.
+    Open,
+    /// A GOAWAY was sent; streams that are there go on.
+    Announced,
+    /// It only sends its last frames.
+    Closing,
+}
+
+/// A transport and its links.
+pub struct Transport<R: Runtime, S, T> {
+    shard: Rc<Shard<R>>,
+    options: TransportOptions,
+    connection: Connection<T, Batch>,
+    wire: WireEnd<S>,
+    links: Vec<LinkStream>,
+    phase: Phase,
+    ping_pong: Option<PingPong>,
+    /// A PING is on its way.
+    is_probing: bool,
+    last_heard: Time,
+    timer: Local<()>,
+    timer_at: Time,
+    /// Since when there has been no link.
+    idle_since: Option<Time>,
+    /// Bytes of receive window lent beyond the idle window.
+    lent_bytes: u64,
+    received_at_last_check: u64,
+}
+
+impl<R, S, T> Transport<R, S, T>
+where
+    R: Runtime,
+    S: Stream,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Serves `io` until its last link has ended.
+    pub async fn serve(shard: Rc<Shard<R>>, options: TransportOptions, io: T, wire: WireEnd<S>) {
+        let timer = R::sleep(shard.config().limits.preface_timeout);
+        let handshake = options.h2.handshake::<T, Batch>(io);
+        let Some(Ok(mut connection)) = wire.drive(handshake, timer).await else {
+            shard.refuse(RefuseReason::Http2);
+            return;
+        };
+        let now = shard.now();
+        let ping_pong = connection.ping_pong();
+        let mut transport = Self {
+            timer: R::sleep(Duration::ZERO),
+            timer_at: now,
+            shard,
+            options,
+            connection,
+            wire,
+            links: Vec::new(),
+            phase: Phase::Open,
+            ping_pong,
+            is_probing: false,
+            last_heard: now,
+            idle_since: Some(now),
+            lent_bytes: 0,
+            received_at_last_check: 0,
+        };
+        poll_fn(|cx| transport.poll(cx)).await;
+        transport.finish();
+        // HTTP/2 has said its last; without it nothing but the socket is left.
+        let Self {
+            connection, wire, ..
+        } = transport;
+        drop(connection);
+        wire.linger(R::sleep(LINGER)).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..ROUNDS_MAX {
+            let mut polled = match self.poll_streams(cx) {
+                Poll::Ready(()) => return Poll::Ready(()),
+                Poll::Pending => Polled::Idle,
+            };
+            for index in 0..self.links.len() {
+                let link = &mut self.links[index];
+                polled = more(polled, link.poll_read(&self.shard, cx));
+                polled = more(polled, link.poll_write(&self.shard, cx));
+            }
+            self.settle();
+            if let Poll::Ready(Err(_)) = self.wire.poll_drain(cx) {
+                return Poll::Ready(());
+            }
+            if self.poll_timer(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            match polled {
+                Polled::Progress => {}
+                Polled::Idle => return Poll::Pending,
+                Polled::Yield => break,
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Drives the connection and takes new streams. Ready when the connection is over.
+    fn poll_streams(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.connection.poll_accept(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok((request, respond)))) => self.open(request, respond, cx),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Answers a request at once (WIRE §1.2) and makes its stream a link.
+    fn open(
+        &mut self,
+        request: Request<RecvStream>,
+        mut respond: SendResponse<Batch>,
+        cx: &Context<'_>,
+    ) {
+        self.last_heard = self.shard.now();
+        if let Some(reason) = refusal(&request) {
+            self.shard.refuse(reason);
+            // A stream that was reset meanwhile needs no answer.
+            drop(respond.send_response(unimplemented(reason), true));
+            return;
+        }
+        let signal = Rc::new(Signal::new(cx.waker().clone()));
+        let Ok(link) = self.shard.open_link(self.options.link, &signal) else {
+            self.decline(respond);
+            return;
+        };
+        let Ok(send) = respond.send_response(accepted(), false) else {
+            self.shard.end_link(link, CloseReason::PeerReset);
+            return;
+        };
+        self.idle_since = None;
+        self.links
+            .push(LinkStream::new(link, signal, request.into_body(), send));
+    }
+
+    /// Declines a stream that the shard cannot take. A client gives up for good when its RPC fails, so
+    /// a connection without other links is closed instead: then the client comes back (WIRE §8.6).
+    fn decline(&mut self, mut respond: SendResponse<Batch>) {
+        if self.links.is_empty() {
+            self.phase = Phase::Closing;
+            self.idle_since = Some(Time::ZERO);
+        } else {
+            respond.send_reset(Reason::REFUSED_STREAM);
+        }
+    }
+
+    /// Obeys what the core said about links, and forgets those that ended.
+    fn settle(&mut self) {
+        let mut must_close = false;
+        let mut announce = false;
+        self.links.retain_mut(|link| {
+            announce |= link.signal().take_announce();
+            let Some(ending) = link.signal().take_ending() else {
+                return true;
+            };
+            must_close |= link.finish(&ending);
+            false
+        });
+        if must_close {
+            self.phase = Phase::Closing;
+            self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        } else if announce && self.phase == Phase::Open {
+            self.phase = Phase::Announced;
+            self.connection.graceful_shutdown();
+        }
+        if self.links.is_empty() && self.idle_since.is_none() {
+            self.idle_since = Some(self.shard.now());
+        }
+        self.adjust_window();
+    }
+
+    /// Lends an active transport a larger window, and takes it back from an idle one.
+    fn adjust_window(&mut self) {
+        let limits = &self.shard.config().limits;
+        let received: u64 = self.links.iter().map(LinkStream::received_bytes).sum();
+        if self.lent_bytes == 0 && received >= limits.window_idle_bytes {
+            let more = limits
+                .window_connection_bytes
+                .saturating_sub(limits.window_idle_bytes);
+            if more > 0 && self.shard.lend_window(more) {
+                self.lent_bytes = more;
+                self.received_at_last_check = received;
+                self.set_windows(limits.window_connection_bytes, limits.window_stream_bytes);
+            }
+        }
+    }
+
+    fn set_windows(&mut self, connection: u64, stream: u64) {
+        self.connection.set_target_window_size(window(connection));
+        // It fails only while an earlier change is not acknowledged; the next check tries again.
+        drop(self.connection.set_initial_window_size(window(stream)));
+    }
+
+    /// Keeps the transport's own deadlines. Ready when one ends it.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = self.shard.now();
+            let deadline = self.deadline(now);
+            if deadline <= now {
+                if self.expire(now) {
+                    return Poll::Ready(());
+                }
+                continue;
+            }
+            // A timer that fires early is set again; one that is set too late is replaced.
+            if self.timer_at > deadline || self.timer_at <= now {
+                self.timer = R::sleep(deadline.since(now));
+                self.timer_at = deadline;
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return self.poll_pong(cx);
+            }
+            self.timer_at = Time::ZERO;
+        }
+    }
+
+    fn deadline(&self, now: Time) -> Time {
+        let idle = self.idle_since.map(|since| self.idle_until(since));
+        let keepalive = &self.options.keepalive;
+        let silence = if self.is_probing {
+            keepalive.timeout
+        } else {
+            keepalive.time
+        };
+        let probe = self
+            .ping_pong
+            .as_ref()
+            .map(|_| self.last_heard.after(silence));
+        [idle, probe]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or_else(|| now.after(keepalive.time))
+    }
+
+    /// When a transport that has had no link since `since` is over.
+    fn idle_until(&self, since: Time) -> Time {
+        match self.phase {
+            Phase::Open => since.after(self.shard.config().limits.stream_timeout),
+            // A slow peer may take what its last link left behind until the drain ends.
+            Phase::Announced => since
+                .after(LINGER)
+                .max(self.shard.drain_deadline().unwrap_or_default()),
+            Phase::Closing => since.after(LINGER),
+        }
+    }
+
+    /// Acts on the deadline that passed. True if the transport is over.
+    fn expire(&mut self, now: Time) -> bool {
+        if let Some(since) = self.idle_since
+            && self.idle_until(since) <= now
+        {
+            if self.phase == Phase::Open {
+                self.shard.refuse(RefuseReason::StreamTimeout);
+            }
+            return true;
+        }
+        if self.is_probing {
+            return true;
+        }
+        self.return_idle_window();
+        self.is_probing = self
+            .ping_pong
+            .as_mut()
+            .is_some_and(|ping| ping.send_ping(Ping::opaque()).is_ok());
+        self.last_heard = now;
+        false
+    }
+
+    fn return_idle_window(&mut self) {
+        let received: u64 = self.links.iter().map(LinkStream::received_bytes).sum();
+        let was_idle = received == self.received_at_last_check;
+        self.received_at_last_check = received;
+        if was_idle && self.lent_bytes > 0 {
+            let idle = self.shard.config().limits.window_idle_bytes;
+            self.set_windows(idle, idle);
+            self.shard
+                .return_window(std::mem::take(&mut self.lent_bytes));
+        }
+    }
+
+    fn poll_pong(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_probing
+            && let Some(ping_pong) = &mut self.ping_pong
+        {
+            match ping_pong.poll_pong(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(_)) => {
+                    self.is_probing = false;
+                    self.last_heard = self.shard.now();
+                    // The timer was set for the answer; it is set for the next silence instead.
+                    self.timer_at = Time::ZERO;
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The connection is gone: so are its links.
+    fn finish(&mut self) {
+        for link in &self.links {
+            self.shard.end_link(link.id(), CloseReason::TransportLost);
+        }
+        if self.lent_bytes > 0 {
+            self.shard.return_window(self.lent_bytes);
+        }
+    }
+}
+
+/// The livelier of two results.
+fn more(one: Polled, other: Polled) -> Polled {
+    match (one, other) {
+        (Polled::Yield, _) | (_, Polled::Yield) => Polled::Yield,
+        (Polled::Progress, _) | (_, Polled::Progress) => Polled::Progress,
+        (Polled::Idle, Polled::Idle) => Polled::Idle,
+    }
+}
+
+/// Why a request is not for us (WIRE §1.2). Method, `te` and content type are not looked at, as in the
+/// reference.
+fn refusal<B>(request: &Request<B>) -> Option<RefuseReason> {
+    if request.uri().path() != METHOD_PATH {
+        return Some(RefuseReason::Path);
+    }
+    let encoding = request.headers().get("grpc-encoding")?;
+    (encoding != "identity").then_some(RefuseReason::Compressed)
+}
+
+/// The response that makes a stream a link.
+fn accepted() -> Response<()> {
+    let mut response = Response::new(());
+    let grpc = HeaderValue::from_static("application/grpc");
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, grpc);
+    response
+}
+
+/// The response to a request that is not for us: status 12 without a body.
+fn unimplemented(reason: RefuseReason) -> Response<()> {
+    let mut response = accepted();
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(
+        "grpc-status",
+        HeaderValue::from_static(Status::Unimplemented.as_str()),
+    );
+    if reason == RefuseReason::Compressed {
+        headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
+    }
+    response
+}

@@ -1,0 +1,1 @@
+//! Reading and writing through the buffers of a shard.
