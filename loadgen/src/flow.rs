@@ -1,0 +1,295 @@
+//! The tasks of a run: publishers and their subscribers.
+//!
+//! A publisher copies a finished message (header signed once) and writes a fresh probe into it, as
+//! many at a time as its pace allows; a subscriber takes all that has arrived, checks every
+//! sequence number and one tag in sixty-four, and reports once per batch.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use slipring_proto::envelope::{Inbound, Kind};
+use slipring_proto::generated::SessionHeader;
+use slipring_proto::message::PublishTail;
+use slipring_proto::name::TextName;
+use slipring_sdk::error::Error;
+use slipring_sdk::io::received::payload_in;
+use slipring_sdk::{LinkReceiver, LinkSender};
+
+use crate::pace::{Load, Pace};
+use crate::probe::{Probe, Tally};
+use crate::stage::{Flow, Stage, Window};
+
+/// Most bytes appended before other tasks get their turn.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Below this an open loop waits by polling: timers are a millisecond coarse.
+const SPIN_NS_MAX: u64 = 2_000_000;
+/// Messages between two looks at the clock within one batch.
+const CLOCK_EVERY: u64 = 128;
+
+/// A publisher's part of the plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Publishing {
+    /// Where to.
+    pub(crate) destination: TextName,
+    /// 1 for one receiver, anything else for all.
+    pub(crate) fanout: u32,
+    /// Payload of each message.
+    pub(crate) payload_bytes: usize,
+    /// How fast.
+    pub(crate) load: Load,
+    /// How many publishers share the load.
+    pub(crate) flows: usize,
+    /// Stop after so many.
+    pub(crate) messages_max: u64,
+}
+
+/// Publishes until the window closes or the number is reached, then waits until all has left.
+pub(crate) async fn publish(
+    stage: Stage,
+    flow: Arc<Flow>,
+    sender: LinkSender,
+    plan: Publishing,
+) -> Result<(), Error> {
+    let template = template(&sender, &plan)?;
+    let batch_max = (BATCH_BYTES_MAX / template.len()).max(1) as u64;
+    let window = stage.started().await;
+    let index = flow.index as usize;
+    let pace = Pace::new(plan.load, index, plan.flows, window.start_ns);
+    let mut sent = 0;
+    while sent < plan.messages_max {
+        let now_ns = stage.clock.now_ns();
+        if now_ns >= window.end_ns {
+            break;
+        }
+        let allowed = pace
+            .allowed(now_ns, sent, flow.arrived())
+            .min(plan.messages_max - sent);
+        if allowed == 0 {
+            wait(&pace, &flow, sent, now_ns, &window).await;
+            continue;
+        }
+        let batch = sent..sent + allowed.min(batch_max);
+        sent = batch.end;
+        flow.set_sent(sent);
+        sender.append(|out| {
+            for sequence in batch {
+                let stamp_ns = pace.due_ns(sequence, now_ns);
+                let probe = Probe {
+                    run: stage.run,
+                    flow: flow.index,
+                    sequence,
+                    stamp_ns,
+                };
+                put(&template, plan.payload_bytes, &probe, out);
+            }
+        })?;
+        sender.room().await?;
+        if allowed > batch_max {
+            tokio::task::yield_now().await;
+        }
+    }
+    sender.flush().await
+}
+
+/// A finished message whose last bytes are the payload.
+fn template(sender: &LinkSender, plan: &Publishing) -> Result<BytesMut, Error> {
+    let header = sender.header(&plan.destination, plan.fanout)?;
+    let session = SessionHeader {
+        session_type: 1,
+        session_id: 7,
+        ..SessionHeader::default()
+    };
+    let filler: Vec<u8> = (0..=u8::MAX).cycle().take(plan.payload_bytes).collect();
+    let tail = PublishTail::new(&session).app_payload("", &filler);
+    let mut out = BytesMut::new();
+    let bytes = tail.inner().len();
+    let too_long = |_| Error::TooLong {
+        bytes,
+        bytes_max: 4 << 20,
+    };
+    header
+        .put_publish(tail.inner(), tail.outer(), &mut out)
+        .map_err(too_long)?;
+    Ok(out)
+}
+
+/// Appends one message with its own probe.
+#[inline]
+fn put(template: &[u8], payload_bytes: usize, probe: &Probe, out: &mut BytesMut) {
+    out.extend_from_slice(template);
+    let at = out.len() - payload_bytes;
+    probe.write(&mut out[at..]);
+}
+
+/// Waits until there may be something to send.
+async fn wait(pace: &Pace, flow: &Flow, sent: u64, now_ns: u64, window: &Window) {
+    let left = Duration::from_nanos(window.end_ns.saturating_sub(now_ns));
+    match pace {
+        Pace::Closed { .. } => {
+            // Time out at the end of the window at the latest: the rest may never arrive.
+            drop(tokio::time::timeout(left, flow.progress()).await);
+        }
+        Pace::Open { .. } => {
+            let ahead_ns = pace.due_ns(sent, now_ns).saturating_sub(now_ns);
+            if ahead_ns > SPIN_NS_MAX {
+                let ahead = Duration::from_nanos(ahead_ns - SPIN_NS_MAX / 2);
+                tokio::time::sleep(ahead.min(left)).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+/// What a subscriber saw.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The flows it is subscribed to.
+    pub(crate) flows: Vec<Arc<Flow>>,
+    /// One per flow, in the same order.
+    pub(crate) tallies: Vec<Tally>,
+    /// Messages that were not of this run.
+    pub(crate) foreign: u64,
+    /// Why the link ended before the run did.
+    pub(crate) broken: Option<String>,
+}
+
+/// Receives until the run is over.
+pub(crate) async fn receive(
+    stage: Stage,
+    thread: usize,
+    flows: Vec<Arc<Flow>>,
+    mut receiver: LinkReceiver,
+) -> Seen {
+    let mut inbox = Inbox::new(stage.clone(), thread, flows);
+    let receiving = async {
+        inbox.window = stage.started().await;
+        loop {
+            match inbox.next_batch(&mut receiver).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let end = receiver.end().map(ToString::to_string);
+                    inbox.seen.broken = end.or_else(|| Some("ended".to_owned()));
+                    return;
+                }
+                Err(error) => {
+                    inbox.seen.broken = Some(error.brief());
+                    return;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = receiving => {}
+        () = stage.over() => {}
+    }
+    inbox.seen
+}
+
+/// One subscriber's books.
+struct Inbox {
+    stage: Stage,
+    thread: usize,
+    /// Deliveries of the current batch, by flow.
+    fresh: Vec<u64>,
+    window: Window,
+    seen: Seen,
+}
+
+impl Inbox {
+    fn new(stage: Stage, thread: usize, flows: Vec<Arc<Flow>>) -> Self {
+        let fresh = vec![0; flows.len()];
+        let tallies = vec![Tally::default(); flows.len()];
+        let seen = Seen {
+            flows,
+            tallies,
+            ..Seen::default()
+        };
+        Self {
+            stage,
+            thread,
+            fresh,
+            window: Window::default(),
+            seen,
+        }
+    }
+
+    /// Waits for messages and books all that have arrived; false at the end of the stream.
+    async fn next_batch(&mut self, receiver: &mut LinkReceiver) -> Result<bool, Error> {
+        let Some(first) = receiver.recv_inbound().await? else {
+            return Ok(false);
+        };
+        let stage = self.stage.clone();
+        let counters = &stage.counters[self.thread];
+        let mut count = 0;
+        {
+            let mut latencies = counters.latencies();
+            let mut now_ns = stage.clock.now_ns();
+            let mut next = Some(first);
+            while let Some(inbound) = next {
+                if let Some(stamp_ns) = self.book(&inbound)
+                    && stamp_ns >= self.window.measure_ns
+                {
+                    latencies.record(now_ns.saturating_sub(stamp_ns));
+                }
+                count += 1;
+                if count % CLOCK_EVERY == 0 {
+                    now_ns = stage.clock.now_ns();
+                }
+                next = receiver.try_recv_inbound()?;
+            }
+        }
+        let mut delivered = 0;
+        for (flow, fresh) in self.seen.flows.iter().zip(&mut self.fresh) {
+            if *fresh > 0 {
+                flow.add_arrived(*fresh);
+                delivered += std::mem::take(fresh);
+            }
+        }
+        counters.delivered.fetch_add(delivered, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// Counts one message and answers when it was due.
+    #[inline]
+    fn book(&mut self, inbound: &Inbound) -> Option<u64> {
+        let Inbound::Routed(envelope) = inbound else {
+            return None;
+        };
+        let joined;
+        let tail = &envelope.tail;
+        let inner = if tail.body.first().len() >= tail.inner_len {
+            &tail.body.first()[..tail.inner_len]
+        } else {
+            joined = tail.body.clone().into_bytes();
+            &joined[..tail.inner_len]
+        };
+        let payload = payload_in(inner).filter(|_| envelope.kind == Kind::Publish);
+        let probe = payload
+            .and_then(Probe::read)
+            .filter(|probe| probe.run == self.stage.run);
+        let at = probe.and_then(|probe| self.flow_at(probe.flow));
+        let (Some(payload), Some(probe), Some(at)) = (payload, probe, at) else {
+            self.seen.foreign += 1;
+            return None;
+        };
+        let tally = &mut self.seen.tallies[at];
+        tally.observe(probe.sequence);
+        if !probe.is_intact(payload) {
+            tally.corrupted += 1;
+        }
+        self.fresh[at] += 1;
+        Some(probe.stamp_ns)
+    }
+
+    /// The place of a flow in the books. Most subscribers have one flow.
+    #[inline]
+    fn flow_at(&self, index: u32) -> Option<usize> {
+        match self.seen.flows.as_slice() {
+            [only] => (only.index == index).then_some(0),
+            all => all.binary_search_by_key(&index, |flow| flow.index).ok(),
+        }
+    }
+}

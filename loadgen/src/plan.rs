@@ -1,0 +1,245 @@
+//! A workload: what is connected, who sends what to whom, how fast and for how long.
+//!
+//! The command line becomes a [`Plan`] or a [`StormPlan`]; both are checked here, before anything
+//! is connected, and both print themselves into the report so that a result can be repeated.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use slipring_sdk::Endpoint;
+use slipring_sdk::io::transport::TransportOptions;
+
+use crate::pace::Load;
+use crate::probe::PROBE_BYTES;
+use crate::report::json::Json;
+
+/// Largest payload that, with its envelope, stays below what a link carries (WIRE §1.2).
+const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024 - 4_096;
+
+/// Who sends to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Each of `pairs` publishers sends to a subscriber of its own.
+    Pairs {
+        /// How many.
+        pairs: usize,
+    },
+    /// One publisher sends to all of `subscribers`, of which `stalled` never read.
+    Fanout {
+        /// Reading ones.
+        subscribers: usize,
+        /// Ones that never read.
+        stalled: usize,
+    },
+    /// `publishers` send to one subscriber.
+    Incast {
+        /// How many.
+        publishers: usize,
+    },
+    /// `instances` of one service subscribe over `links` links; then each gets one message.
+    Instances {
+        /// Subscriptions in all.
+        instances: usize,
+        /// Links that carry them.
+        links: usize,
+    },
+}
+
+impl Shape {
+    /// One word for reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pairs { .. } => "pairs",
+            Self::Fanout { .. } => "fanout",
+            Self::Incast { .. } => "incast",
+            Self::Instances { .. } => "instances",
+        }
+    }
+
+    /// Flows, that is, publishers.
+    pub(crate) fn flows(self) -> usize {
+        match self {
+            Self::Pairs { pairs } => pairs,
+            Self::Incast { publishers } => publishers,
+            Self::Fanout { .. } | Self::Instances { .. } => 1,
+        }
+    }
+
+    /// Links the shape needs.
+    pub(crate) fn links(self) -> usize {
+        match self {
+            Self::Pairs { pairs } => pairs * 2,
+            Self::Fanout {
+                subscribers,
+                stalled,
+            } => 1 + subscribers + stalled,
+            Self::Incast { publishers } => publishers + 1,
+            Self::Instances { links, .. } => links + 1,
+        }
+    }
+}
+
+/// How the links are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Links {
+    /// The router.
+    pub(crate) target: Endpoint,
+    /// HTTP/2 and socket settings.
+    pub(crate) transport: TransportOptions,
+    /// Sign headers (and negotiate a key). Off imitates a peer without link authentication.
+    pub(crate) signed: bool,
+    /// Local addresses 127.0.0.2 and up to spread the links over; 0 leaves it to the kernel.
+    pub(crate) sources: u32,
+}
+
+/// Threads and where they run.
+#[derive(Clone, Debug)]
+pub(crate) struct Threads {
+    /// How many.
+    pub(crate) count: usize,
+    /// CPU numbers to pin to, in turn; empty leaves it to the kernel.
+    pub(crate) cpus: Vec<usize>,
+}
+
+/// Where results go and what is measured beside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reporting {
+    /// JSON result.
+    pub(crate) json: Option<PathBuf>,
+    /// The target's process.
+    pub(crate) pid: Option<u32>,
+}
+
+/// One `loadgen run`.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// How links are made.
+    pub(crate) links: Links,
+    /// Who sends to whom.
+    pub(crate) shape: Shape,
+    /// How fast.
+    pub(crate) load: Load,
+    /// Payload of each message.
+    pub(crate) payload_bytes: usize,
+    /// Measured time.
+    pub(crate) duration: Duration,
+    /// Stop after so many messages per publisher, if that is sooner.
+    pub(crate) messages: Option<u64>,
+    /// Time before measuring starts.
+    pub(crate) warmup: Duration,
+    /// Links that only exist.
+    pub(crate) idle_links: usize,
+    /// Names each idle link subscribes to.
+    pub(crate) idle_names: usize,
+    /// Length of the identity text in every header.
+    pub(crate) identity_bytes: usize,
+    /// Threads.
+    pub(crate) threads: Threads,
+    /// Results.
+    pub(crate) reporting: Reporting,
+}
+
+impl Plan {
+    /// Finds what cannot work.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.payload_bytes < PROBE_BYTES || self.payload_bytes > PAYLOAD_BYTES_MAX {
+            return Err(format!(
+                "--size {} is out of range: {PROBE_BYTES} to {PAYLOAD_BYTES_MAX} bytes",
+                self.payload_bytes
+            ));
+        }
+        match self.load {
+            Load::Closed { window: 0 } => return Err("--window 0 would never send".to_owned()),
+            Load::Open { rate } if !(rate > 0.0 && rate.is_finite()) => {
+                return Err("--rate must be a positive number of messages per second".to_owned());
+            }
+            Load::Closed { .. } | Load::Open { .. } => {}
+        }
+        let empty = match self.shape {
+            Shape::Pairs { pairs } => pairs == 0,
+            Shape::Fanout { subscribers, .. } => subscribers == 0,
+            Shape::Incast { publishers } => publishers == 0,
+            Shape::Instances { instances, links } => instances == 0 || links == 0,
+        };
+        if empty {
+            Err("there is nobody to send to".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The plan as JSON.
+    pub(crate) fn json(&self) -> Json {
+        let (window, rate) = match self.load {
+            Load::Closed { window } => (Some(window), None),
+            Load::Open { rate } => (None, Some(rate)),
+        };
+        Json::object([
+            ("shape", self.shape.name().into()),
+            ("flows", self.shape.flows().into()),
+            ("links", (self.shape.links() + self.idle_links).into()),
+            ("shape_detail", format!("{:?}", self.shape).into()),
+            ("payload_bytes", self.payload_bytes.into()),
+            ("window", window.into()),
+            ("rate_per_second", rate.into()),
+            ("duration_seconds", self.duration.as_secs_f64().into()),
+            ("messages_max", self.messages.into()),
+            ("warmup_seconds", self.warmup.as_secs_f64().into()),
+            ("idle_links", self.idle_links.into()),
+            ("idle_names", self.idle_names.into()),
+            ("identity_bytes", self.identity_bytes.into()),
+            ("signed", self.links.signed.into()),
+            ("tls", (self.links.target.scheme() == "https").into()),
+            (
+                "frame_bytes_max",
+                u64::from(self.links.transport.frame_bytes_max).into(),
+            ),
+            ("threads", self.threads.count.into()),
+            ("cpus", self.threads.cpus.clone().into()),
+        ])
+    }
+}
+
+/// One `loadgen storm`.
+#[derive(Clone, Debug)]
+pub(crate) struct StormPlan {
+    /// How links are made.
+    pub(crate) links: Links,
+    /// Links to open.
+    pub(crate) count: usize,
+    /// Links being opened at any time.
+    pub(crate) concurrency: usize,
+    /// How long all stay open.
+    pub(crate) hold: Duration,
+    /// Names each link subscribes to.
+    pub(crate) names: usize,
+    /// Threads.
+    pub(crate) threads: Threads,
+    /// Results.
+    pub(crate) reporting: Reporting,
+}
+
+impl StormPlan {
+    /// Finds what cannot work.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.count == 0 || self.concurrency == 0 {
+            return Err("--links and --concurrency must be at least 1".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The plan as JSON.
+    pub(crate) fn json(&self) -> Json {
+        Json::object([
+            ("shape", "storm".into()),
+            ("links", self.count.into()),
+            ("concurrency", self.concurrency.into()),
+            ("hold_seconds", self.hold.as_secs_f64().into()),
+            ("names_per_link", self.names.into()),
+            ("signed", self.links.signed.into()),
+            ("tls", (self.links.target.scheme() == "https").into()),
+            ("threads", self.threads.count.into()),
+            ("cpus", self.threads.cpus.clone().into()),
+        ])
+    }
+}
