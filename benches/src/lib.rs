@@ -1,0 +1,1 @@
+//! Micro benchmarks, allocation and instruction gates.
