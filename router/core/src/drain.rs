@@ -85,8 +85,11 @@ impl<C: LinkCrypto> ShardCore<C> {
         self.links.count()
     }
 
-    /// Ends every link at once.
+    /// Ends every link at once and takes no more, whether or not a drain has begun.
     pub fn stop(&mut self, now: Time) {
+        self.drain.deadline.get_or_insert(now);
+        self.drain.due.clear();
+        self.drain.is_over = true;
         self.close_all(CloseReason::Stopped, now);
     }
 

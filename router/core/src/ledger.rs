@@ -132,13 +132,20 @@ impl Ledger {
         }
     }
 
-    /// The pressure level after looking at every account again.
+    /// The pressure level after looking at every account again. It depends on the level before, so
+    /// whoever only watches asks for [`Self::pressure_seen`].
     pub(crate) fn pressure(&mut self) -> u8 {
+        self.level = self.pressure_seen();
+        self.level
+    }
+
+    /// What [`Self::pressure`] would say, without changing what it says later.
+    #[must_use]
+    pub(crate) fn pressure_seen(&self) -> u8 {
         let percent = self
             .percent(Account::Egress)
             .max(self.percent(Account::Assembly));
-        self.level = level_after(self.level, percent);
-        self.level
+        level_after(self.level, percent)
     }
 
     /// Whether an account that only peers can empty is so full that links are shed, or would go on being

@@ -12,8 +12,9 @@ use slipring_proto::crypto::LinkCrypto;
 use crate::{event::Output, forward::Forwarded, ingress::Intake, shard::ShardCore, time::Time};
 
 /// A reader that took nothing for so long is not waited for: holding its publishers would not save one
-/// message, and cost everybody else they send to.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
+/// message, and cost everybody else they send to. A process that only pauses, to collect its garbage
+/// or for want of a CPU, is back sooner.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(2_500);
 
 impl<C: LinkCrypto> ShardCore<C> {
     /// Decides whether the publisher may go on: it is held only if everything that it sent in this

@@ -38,6 +38,8 @@ pub struct LinkView {
     pub egress_messages: u32,
     /// Age of the oldest waiting message.
     pub egress_oldest: Duration,
+    /// For how long the peer has accepted nothing of what waits; it is closed at the write deadline.
+    pub stuck: Duration,
     /// Whether its queue is above the high mark.
     pub is_congested: bool,
     /// Whether its input is held.
@@ -85,7 +87,7 @@ pub const CLASSES: [(LinkClass, &str); 4] = [
 
 impl<C: LinkCrypto> ShardCore<C> {
     /// The numbers of this shard at `now`.
-    pub fn view(&mut self, now: Time) -> ShardView {
+    pub fn view(&self, now: Time) -> ShardView {
         let mut links = [0_u32; 4];
         let (mut messages, mut oldest, mut held) = (0_u64, Duration::ZERO, 0_u64);
         for link in self.links.iter() {
@@ -104,7 +106,7 @@ impl<C: LinkCrypto> ShardCore<C> {
                 *count = count.saturating_add(1);
             }
         }
-        let pressure = self.ledger.pressure();
+        let pressure = self.ledger.pressure_seen();
         ShardView {
             shard: self.shard,
             counters: self.counters,
@@ -156,6 +158,10 @@ impl<C: LinkCrypto> ShardCore<C> {
                     .egress
                     .oldest()
                     .map_or(Duration::ZERO, |at| now.since(at)),
+                stuck: link
+                    .egress
+                    .waiting_since()
+                    .map_or(Duration::ZERO, |since| now.since(since)),
                 is_congested: link.egress.is_congested(),
                 is_paused: link.is_paused,
             });
