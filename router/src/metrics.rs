@@ -9,6 +9,7 @@
 //! 2. A report is a copy. Reading it changes nothing.
 
 mod exposition;
+pub mod farewell;
 pub mod names;
 pub mod render;
 

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderValue};
-use slipring_core::{CloseReason, Ending, Intake};
+use slipring_core::{CloseReason, Ending, Intake, Time};
 use slipring_fib::LinkId;
 use slipring_proto::{grpc::Deframer, limits::MESSAGE_BYTES_MAX, outgoing::Batch};
 
@@ -46,6 +46,8 @@ pub struct LinkStream {
     unreleased: usize,
     is_paused: bool,
     received_bytes: u64,
+    /// When the stream was opened, until its first message, which negotiates.
+    opened_at: Option<Time>,
 }
 
 impl LinkStream {
@@ -56,6 +58,7 @@ impl LinkStream {
         signal: Rc<Signal>,
         receive: RecvStream,
         send: SendStream<Batch>,
+        opened_at: Time,
     ) -> Self {
         Self {
             id,
@@ -66,6 +69,7 @@ impl LinkStream {
             unreleased: 0,
             is_paused: false,
             received_bytes: 0,
+            opened_at: Some(opened_at),
         }
     }
 
@@ -96,7 +100,7 @@ impl LinkStream {
             return Polled::Idle;
         }
         if shard.is_mesh_full() {
-            shard.wait_for_room(Rc::clone(&self.signal));
+            shard.hold_for_mesh(Rc::clone(&self.signal));
             return Polled::Idle;
         }
         let polled = self.read_turn(shard, cx);
@@ -118,7 +122,11 @@ impl LinkStream {
                 Ok(Some(body)) => {
                     fed_bytes += body.len();
                     polled = Polled::Progress;
-                    match shard.feed(self.id, body) {
+                    let intake = shard.feed(self.id, body);
+                    if let Some(opened) = self.opened_at.take() {
+                        shard.record_negotiation(opened, intake);
+                    }
+                    match intake {
                         Intake::Next if fed_bytes < turn_bytes_max => continue,
                         Intake::Next => return Polled::Yield,
                         Intake::Pause => self.is_paused = true,

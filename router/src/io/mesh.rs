@@ -31,6 +31,8 @@ pub enum Control {
 #[derive(Debug)]
 struct Pair {
     data: ArrayQueue<Box<Handoff>>,
+    /// Whether the sender waits for room in the data lane.
+    is_awaited: AtomicBool,
     control: SegQueue<Control>,
 }
 
@@ -63,6 +65,7 @@ impl Mesh {
     pub fn new(shards: usize, slots: usize) -> Self {
         let pair = || Pair {
             data: ArrayQueue::new(slots.max(1)),
+            is_awaited: AtomicBool::new(false),
             control: SegQueue::new(),
         };
         let pairs = (0..shards * shards).map(|_| pair()).collect();
@@ -132,10 +135,27 @@ impl MeshEnd {
     /// full, because what is in a ring cannot be held back any more when its target fills up.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.others().any(|to| {
-            let ring = &self.mesh.pair(self.shard, to).data;
-            ring.len() >= (ring.capacity() / WAIT_DIVISOR).max(1)
-        })
+        self.others().any(|to| self.is_full_towards(to))
+    }
+
+    fn is_full_towards(&self, to: usize) -> bool {
+        let ring = &self.mesh.pair(self.shard, to).data;
+        ring.len() >= (ring.capacity() / WAIT_DIVISOR).max(1)
+    }
+
+    /// Asks the shards whose rings are full to knock once they have emptied them.
+    pub fn await_room(&self) {
+        for to in self.others().filter(|to| self.is_full_towards(*to)) {
+            let is_awaited = &self.mesh.pair(self.shard, to).is_awaited;
+            is_awaited.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Messages in the rings towards this shard.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let ring = |from| self.mesh.pair(from, self.shard).data.len();
+        self.others().map(ring).sum()
     }
 
     /// Says that this shard has nothing left to do of its own, and whether that is true of all.
@@ -170,16 +190,21 @@ impl MeshEnd {
         }
     }
 
-    /// Takes one message out of each ring in turn, until all are empty.
+    /// Empties the rings one after the other, and tells the senders who wait for that.
     pub fn take_handoffs(&self, mut each: impl FnMut(Box<Handoff>)) {
         for from in self.others() {
-            let ring = &self.mesh.pair(from, self.shard).data;
+            let pair = self.mesh.pair(from, self.shard);
             // What arrives while this runs belongs to the next turn.
-            for _ in 0..ring.len() {
-                match ring.pop() {
+            for _ in 0..pair.data.len() {
+                match pair.data.pop() {
                     Some(handoff) => each(handoff),
                     None => break,
                 }
+            }
+            if pair.is_awaited.load(Ordering::SeqCst)
+                && pair.is_awaited.swap(false, Ordering::SeqCst)
+            {
+                self.knock(u8::try_from(from).unwrap_or(u8::MAX));
             }
         }
     }

@@ -33,14 +33,18 @@ pub const CONTROL_SHARD: u8 = 0;
 /// How long a sender waits for a full ring before it looks again.
 const MESH_RETRY: Duration = Duration::from_millis(1);
 
-/// How long input waits for a full ring in all, before messages are dropped.
-const MESH_PATIENCE: Duration = Duration::from_millis(10);
+/// How long input waits for a full ring in all, before messages are dropped. A shard that is alive
+/// empties its rings in every turn, whatever its links do; one that lost its CPU for a few time slices
+/// is back much sooner.
+const MESH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One shard's shell.
 pub struct Shard<R> {
     number: u8,
     config: Rc<Config>,
     clock: Clock,
+    /// When the running turn began.
+    turn: Cell<Time>,
     core: RefCell<ShardCore<AwsCrypto>>,
     control: Option<RefCell<ControlCore>>,
     mesh: MeshEnd,
@@ -76,6 +80,7 @@ impl<R: Runtime> Shard<R> {
             number,
             config,
             clock,
+            turn: Cell::new(clock.now()),
             core: RefCell::new(core),
             control: control.map(RefCell::new),
             mesh,
@@ -110,6 +115,20 @@ impl<R: Runtime> Shard<R> {
     #[must_use]
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Begins a turn of a task: until the next, everything in it happens at this time, which spares a
+    /// look at the clock for each message.
+    pub fn begin_turn(&self) -> Time {
+        let now = self.clock.now();
+        self.turn.set(now);
+        now
+    }
+
+    /// Ends the turn that began at `started`.
+    pub fn record_turn(&self, started: Time) {
+        let span = self.now().since(started);
+        self.shell.borrow_mut().turn.record(span);
     }
 
     /// The shard's buffers.
@@ -176,7 +195,7 @@ impl<R: Runtime> Shard<R> {
         options: LinkOptions,
         signal: &Rc<Signal>,
     ) -> Result<LinkId, RefuseReason> {
-        let link = self.core.borrow_mut().open_link(options, self.now())?;
+        let link = self.core.borrow_mut().open_link(options, self.turn.get())?;
         self.signals.insert(link, Rc::clone(signal));
         self.rearm();
         Ok(link)
@@ -186,7 +205,15 @@ impl<R: Runtime> Shard<R> {
     pub fn feed(&self, link: LinkId, body: Body) -> Intake {
         self.core
             .borrow_mut()
-            .handle_message(link, body, self.now())
+            .handle_message(link, body, self.turn.get())
+    }
+
+    /// Notes how long a link took from its stream to what its first message led to.
+    pub fn record_negotiation(&self, opened: Time, intake: Intake) {
+        if intake == Intake::Next {
+            let span = self.now().since(opened);
+            self.shell.borrow_mut().negotiation.record(span);
+        }
     }
 
     /// Ends the turn of a link: everything that its messages caused is carried out.
@@ -197,7 +224,9 @@ impl<R: Runtime> Shard<R> {
 
     /// Ends a link for a reason that the shell saw.
     pub fn end_link(&self, link: LinkId, reason: CloseReason) {
-        self.core.borrow_mut().end_link(link, reason, self.now());
+        self.core
+            .borrow_mut()
+            .end_link(link, reason, self.turn.get());
         self.carry_out();
     }
 
@@ -211,7 +240,7 @@ impl<R: Runtime> Shard<R> {
     pub fn pull(&self, link: LinkId, bytes_max: usize, batch: &mut Batch) {
         self.core
             .borrow_mut()
-            .poll_batch(link, bytes_max, batch, self.now());
+            .poll_batch(link, bytes_max, batch, self.turn.get());
         self.carry_out();
     }
 
@@ -281,8 +310,22 @@ impl<R: Runtime> Shard<R> {
         let is_patient = self
             .waiting_since
             .get()
-            .is_none_or(|since| self.now().since(since) < MESH_PATIENCE);
+            .is_none_or(|since| self.turn.get().since(since) < MESH_PATIENCE);
         is_patient && self.mesh.is_full()
+    }
+
+    /// Holds the input of a link because a ring is full, and counts that.
+    pub fn hold_for_mesh(&self, signal: Rc<Signal>) {
+        self.shell.borrow_mut().mesh_holds += 1;
+        self.mesh.await_room();
+        self.wait_for_room(signal);
+    }
+
+    /// Wakes those who wait for a ring if there is room again.
+    pub(super) fn retry_after_knock(&self) {
+        if !self.waiting.borrow().is_empty() && !self.mesh.is_full() {
+            self.retry_waiting();
+        }
     }
 
     /// Wakes `signal` as soon as there may be room again.
@@ -322,7 +365,6 @@ impl<R: Runtime> Shard<R> {
 
     /// Carries out every output of the core, and what follows from it.
     pub fn carry_out(&self) {
-        let started = self.now();
         let mut knocks = [0_u64; 4];
         let mut applied = None;
         loop {
@@ -338,10 +380,6 @@ impl<R: Runtime> Shard<R> {
         }
         self.knock(knocks);
         self.rearm();
-        self.shell
-            .borrow_mut()
-            .turn
-            .record(self.now().since(started));
     }
 
     fn obey(&self, output: Output, knocks: &mut [u64; 4]) {
@@ -419,7 +457,13 @@ impl<R: Runtime> Shard<R> {
 
     /// Takes one event of the control shard.
     pub(super) fn learn(&self, event: ControlEvent) {
-        self.core.borrow_mut().handle_control(event, self.now());
+        let started = self.now();
+        let is_delta = matches!(event, ControlEvent::Delta(_));
+        self.core.borrow_mut().handle_control(event, started);
+        if is_delta {
+            let span = self.now().since(started);
+            self.shell.borrow_mut().fib_apply.record(span);
+        }
     }
 
     pub(super) fn knock(&self, knocks: [u64; 4]) {

@@ -21,7 +21,7 @@ use super::{
     shard::Shard,
     tls::TlsSlots,
 };
-use crate::metrics::ShardReport;
+use crate::metrics::{ShardReport, farewell::Sums};
 
 /// The task's state.
 struct Task<R: Runtime> {
@@ -31,6 +31,7 @@ struct Task<R: Runtime> {
     timer: Local<()>,
     timer_at: Option<Time>,
     control: Vec<(u8, Control)>,
+    has_said_farewell: bool,
 }
 
 /// Runs until the shard has drained or was stopped, and its transports are gone.
@@ -43,8 +44,15 @@ pub async fn run<R: Runtime>(shard: Rc<Shard<R>>, mailbox: Arc<Mailbox>, tls: Tl
         timer,
         timer_at: None,
         control: Vec::new(),
+        has_said_farewell: false,
     };
-    poll_fn(|cx| task.poll(cx)).await;
+    poll_fn(|cx| {
+        let started = task.shard.begin_turn();
+        let polled = task.poll(cx);
+        task.shard.record_turn(started);
+        polled
+    })
+    .await;
 }
 
 impl<R: Runtime> Task<R> {
@@ -53,7 +61,9 @@ impl<R: Runtime> Task<R> {
             self.answer(ask);
         }
         self.poll_mesh(cx);
+        self.shard.retry_after_knock();
         self.poll_time(cx);
+        self.say_farewell();
         if self.is_done() && self.shard.mesh().finish() {
             Poll::Ready(())
         } else {
@@ -64,6 +74,19 @@ impl<R: Runtime> Task<R> {
     fn is_done(&self) -> bool {
         let core = self.shard.core().borrow();
         core.is_draining() && core.links_open() == 0 && self.shard.transports() == 0
+    }
+
+    /// Leaves the sums behind once the last link has ended; there may be no time for another scrape.
+    fn say_farewell(&mut self) {
+        let core = self.shard.core().borrow();
+        if self.has_said_farewell || !core.is_draining() || core.links_open() > 0 {
+            return;
+        }
+        self.has_said_farewell = true;
+        let counters = core.counters();
+        let (closed, dropped) = (Sums::of_closed(counters), Sums::of_dropped(counters));
+        let shard = self.shard.number();
+        tracing::info!(shard, %closed, %dropped, "the last link has ended");
     }
 
     fn poll_mesh(&mut self, cx: &Context<'_>) {
@@ -175,23 +198,25 @@ impl<R: Runtime> Task<R> {
             }
             Ask::Stop => {
                 self.shard.close_listeners();
-                let mut core = self.shard.core().borrow_mut();
-                core.begin_drain(std::time::Duration::ZERO, std::time::Duration::ZERO, now);
-                core.stop(now);
-                drop(core);
+                self.shard.core().borrow_mut().stop(now);
                 self.shard.carry_out();
             }
-            Ask::Tls { server, tls } => self.tls.replace(server, tls),
+            Ask::Tls { server, tls, taken } => {
+                self.tls.replace(server, tls);
+                taken.send(()).ok();
+            }
             #[cfg(feature = "fault-injection")]
             Ask::Panic => panic!("a test asked for this"),
         }
     }
 
     fn report(&self, now: Time) -> ShardReport {
-        let core = self.shard.core().borrow_mut().view(now);
+        let core = self.shard.core().borrow().view(now);
         let mut shell = *self.shard.shell().borrow();
         shell.transports = self.shard.transports();
-        shell.unfinished = core.links_unfinished;
+        let links = self.shard.core().borrow().links_open();
+        shell.unfinished = shell.transports.saturating_sub(links);
+        shell.mesh_waiting = self.shard.mesh().waiting() as u64;
         ShardReport { core, shell }
     }
 }

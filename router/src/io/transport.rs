@@ -114,7 +114,13 @@ where
             lent_bytes: 0,
             received_at_last_check: 0,
         };
-        poll_fn(|cx| transport.poll(cx)).await;
+        poll_fn(|cx| {
+            let started = transport.shard.begin_turn();
+            let polled = transport.poll(cx);
+            transport.shard.record_turn(started);
+            polled
+        })
+        .await;
         transport.finish();
         // HTTP/2 has said its last; without it nothing but the socket is left.
         let Self {
@@ -170,7 +176,8 @@ where
         mut respond: SendResponse<Batch>,
         cx: &Context<'_>,
     ) {
-        self.last_heard = self.shard.now();
+        let now = self.shard.now();
+        self.last_heard = now;
         if let Some(reason) = refusal(&request) {
             self.shard.refuse(reason);
             // A stream that was reset meanwhile needs no answer.
@@ -187,8 +194,13 @@ where
             return;
         };
         self.idle_since = None;
-        self.links
-            .push(LinkStream::new(link, signal, request.into_body(), send));
+        self.links.push(LinkStream::new(
+            link,
+            signal,
+            request.into_body(),
+            send,
+            now,
+        ));
     }
 
     /// Declines a stream that the shard cannot take. A client gives up for good when its RPC fails, so
