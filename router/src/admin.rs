@@ -54,9 +54,12 @@ mod socket;
 pub(crate) mod table;
 
 use std::{
-    fmt, io,
+    fmt,
+    future::Future,
+    io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
     thread::JoinHandle,
     time::Duration,
@@ -79,8 +82,8 @@ pub type Drain = Arc<dyn Fn(Option<Duration>) + Send + Sync>;
 /// Ends every link at once.
 pub type Stop = Arc<dyn Fn() + Send + Sync>;
 
-/// Reads certificates again.
-pub type Reload = Arc<dyn Fn() -> Outcome + Send + Sync>;
+/// Reads certificates again; over when no new handshake sees the old ones.
+pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
 
 /// Changes the level of a module, or of everything that has no level of its own.
 pub type LogLevel = Arc<dyn Fn(Option<&str>, Level) -> Outcome + Send + Sync>;

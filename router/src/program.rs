@@ -10,7 +10,7 @@ use crate::{
     boot,
     cli::{self, Command, Files, check, exit, help},
     config::{self, Config},
-    supervisor,
+    supervisor::{self, Stamps},
 };
 
 /// How long the last log lines may take to be written.
@@ -89,11 +89,12 @@ fn run(files: &Files) -> io::Result<u8> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let certificates = Stamps::of(&config);
     let running = match boot::start(&config) {
         Ok(running) => running,
         Err(fault) => return complain(exit::CONFIG, &fault),
     };
-    let ended = supervisor::supervise(&config, running, &log, &mut io::stdout());
+    let ended = supervisor::supervise(&config, running, certificates, &log, &mut io::stdout());
     log.flush(LOG_PATIENCE);
     match ended {
         Ok(()) => Ok(exit::OK),

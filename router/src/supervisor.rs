@@ -23,7 +23,7 @@ use crate::{
     boot::{BootFault, Running, WIRE_VERSION},
     cli::exit,
     config::{Authority, Certificate, Config, Server},
-    io::tls::ServerTls,
+    io::{mailbox::Node, tls::ServerTls},
     log::LogHandle,
 };
 
@@ -81,6 +81,7 @@ enum Order {
 pub fn supervise(
     config: &Config,
     running: Running,
+    mut certificates: Stamps,
     log: &LogHandle,
     out: &mut dyn Write,
 ) -> Result<(), LifeFault> {
@@ -109,7 +110,7 @@ pub fn supervise(
     // Whoever reads the announcement may have gone; the node serves all the same.
     drop(announce(config, &running, &admin, out));
     notify(&[sd_notify::NotifyState::Ready]);
-    let lived = runtime.block_on(live(config, &running, &mut inbox));
+    let lived = runtime.block_on(live(config, &running, &mut certificates, &mut inbox));
     drop(admin);
     lived?;
     running.join()?;
@@ -177,7 +178,12 @@ fn orders_for(
 ) -> Orders {
     let reload = {
         let (config, node) = (config.clone(), running.node.clone());
-        Arc::new(move || reload(&config, &node))
+        let config = Arc::new(config);
+        let reload: admin::Reload = Arc::new(move || {
+            let (config, node) = (Arc::clone(&config), node.clone());
+            Box::pin(async move { reload(&config, &node).await })
+        });
+        reload
     };
     let stop = orders.clone();
     let log = log.clone();
@@ -197,14 +203,14 @@ fn orders_for(
 async fn live(
     config: &Config,
     running: &Running,
+    certificates: &mut Stamps,
     inbox: &mut mpsc::UnboundedReceiver<Order>,
 ) -> Result<(), LifeFault> {
     let mut term = signal(SignalKind::terminate()).map_err(LifeFault::Signals)?;
     let mut int = signal(SignalKind::interrupt()).map_err(LifeFault::Signals)?;
     let mut hup = signal(SignalKind::hangup()).map_err(LifeFault::Signals)?;
-    let mut certificates = tokio::time::interval(CERTIFICATE_POLL);
+    let mut look = tokio::time::interval(CERTIFICATE_POLL);
     let mut end = tokio::time::interval(END_POLL);
-    let mut seen = stamps(config);
     let mut stop_by = None;
     loop {
         let event = poll_fn(|cx| {
@@ -217,7 +223,7 @@ async fn live(
             if hup.poll_recv(cx).is_ready() {
                 return Poll::Ready(Event::Reload);
             }
-            if certificates.poll_tick(cx).is_ready() {
+            if look.poll_tick(cx).is_ready() {
                 return Poll::Ready(Event::Look);
             }
             if running.node.is_draining() && end.poll_tick(cx).is_ready() {
@@ -226,10 +232,14 @@ async fn live(
             Poll::Pending
         })
         .await;
-        let changed = matches!(event, Event::Look) && seen != stamps(config);
-        if changed || matches!(event, Event::Reload) {
-            seen = stamps(config);
-            log_reload(reload(config, &running.node));
+        let is_due = match event {
+            Event::Look => certificates.have_changed(config),
+            Event::Reload => true,
+            Event::Order(_) | Event::Tick => false,
+        };
+        if is_due {
+            *certificates = Stamps::of(config);
+            log_reload(reload(config, &running.node).await);
         }
         match event {
             Event::Look | Event::Reload | Event::Tick => {}
@@ -288,7 +298,7 @@ async fn drain(config: &Config, running: &Running, deadline: Option<Duration>) {
 }
 
 /// Reads all certificates again and gives them to new handshakes. Nothing changes if one is bad.
-fn reload(config: &Config, node: &crate::io::mailbox::Node) -> Result<String, String> {
+async fn reload(config: &Config, node: &Node) -> Result<String, String> {
     let mut fresh = Vec::new();
     for (index, server) in config.servers.iter().enumerate() {
         let Some(tls) = &server.tls else { continue };
@@ -300,7 +310,7 @@ fn reload(config: &Config, node: &crate::io::mailbox::Node) -> Result<String, St
     }
     let count = fresh.len();
     for (index, tls) in fresh {
-        node.replace_tls(index, &tls);
+        node.replace_tls(index, &tls).await;
     }
     Ok(format!(
         "{count} listeners show fresh certificates to new handshakes"
@@ -314,19 +324,26 @@ fn log_reload(outcome: Result<String, String>) {
     }
 }
 
-/// When the files that listeners show were last changed.
-fn stamps(config: &Config) -> Vec<Option<SystemTime>> {
-    let changed = |path: &PathBuf| {
-        std::fs::metadata(path)
-            .and_then(|file| file.modified())
-            .ok()
-    };
-    config
-        .servers
-        .iter()
-        .flat_map(files)
-        .map(|path| changed(&path))
-        .collect()
+/// When the files that listeners show were last changed. Taken before they are read, so that no change
+/// is missed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stamps(Vec<Option<SystemTime>>);
+
+impl Stamps {
+    /// As they are now.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let changed = |path: PathBuf| {
+            std::fs::metadata(path)
+                .and_then(|file| file.modified())
+                .ok()
+        };
+        Self(config.servers.iter().flat_map(files).map(changed).collect())
+    }
+
+    fn have_changed(&self, config: &Config) -> bool {
+        *self != Self::of(config)
+    }
 }
 
 fn files(server: &Server) -> Vec<PathBuf> {

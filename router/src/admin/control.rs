@@ -83,7 +83,10 @@ async fn converse(surface: &Surface, mut stream: UnixStream) -> std::io::Result<
         }
         let is_whole = line.ends_with(b"\n") || (line.len() as u64) < LINE_BYTES_MAX;
         let outcome = if is_whole {
-            parse(&line).and_then(|order| obey(surface, &order))
+            match parse(&line) {
+                Ok(order) => obey(surface, &order).await,
+                Err(fault) => Err(fault),
+            }
         } else {
             Err(format!("a line has at most {LINE_BYTES_MAX} bytes"))
         };
@@ -149,7 +152,7 @@ fn log_level(word: &str) -> Result<Order, String> {
     Ok(Order::LogLevel(module, *level))
 }
 
-fn obey(surface: &Surface, order: &Order) -> Outcome {
+async fn obey(surface: &Surface, order: &Order) -> Outcome {
     let orders = &surface.orders;
     let outcome = match order {
         Order::Drain(deadline) => {
@@ -160,7 +163,7 @@ fn obey(surface: &Surface, order: &Order) -> Outcome {
             (orders.stop)();
             Ok("stopping".to_owned())
         }
-        Order::Reload => (orders.reload)(),
+        Order::Reload => (orders.reload)().await,
         Order::LogLevel(module, level) => (orders.log_level)(module.as_deref(), *level),
         #[cfg(feature = "fault-injection")]
         Order::Panic(shard) => {

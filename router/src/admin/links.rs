@@ -87,6 +87,7 @@ fn push_link(out: &mut String, link: &LinkView) {
         .plain("egress_bytes", link.egress_bytes)
         .plain("egress_messages", link.egress_messages)
         .plain("egress_oldest_ms", link.egress_oldest.as_millis())
+        .plain("stuck_ms", link.stuck.as_millis())
         .plain("messages_in", counters.messages_in)
         .plain("messages_out", counters.messages_out)
         .plain("bytes_in", counters.bytes_in)
@@ -140,6 +141,7 @@ mod tests {
             egress_bytes: waiting,
             egress_messages: 3,
             egress_oldest: Duration::from_millis(1_500),
+            stuck: Duration::from_millis(700),
             is_congested: waiting > 1_000,
             is_paused: false,
         }

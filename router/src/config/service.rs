@@ -6,7 +6,7 @@ use super::report::Report;
 use super::section::{Field, Section, Unknown};
 use super::shape::{Shape, check, check_tagged};
 use super::unserved::{CLIENT, CLIENT_TEMPLATE, PEERS, SERVICE_AUTH};
-use super::{Server, server};
+use super::{Endpoint, Server, server};
 
 /// The longest name a node or domain may have, in bytes; it travels in every negotiation.
 const NAME_BYTES_MAX: usize = 255;
@@ -144,7 +144,9 @@ fn read_dataplane(
 
 /// Says what is remarkable about a listener beside those before it.
 fn compare(server: &Server, before: &[Server], field: &Field<'_>, report: &mut Report) {
-    if before.iter().any(|other| other.endpoint == server.endpoint) {
+    // The system chooses another port for each listener that asks for port 0.
+    let is_chosen = matches!(&server.endpoint, Endpoint::Tcp(address) if address.port() == 0);
+    if !is_chosen && before.iter().any(|other| other.endpoint == server.endpoint) {
         field.refuse(report, || {
             format!("another server has the endpoint {} too", server.endpoint)
         });

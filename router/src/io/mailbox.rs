@@ -50,6 +50,8 @@ pub enum Ask {
         server: usize,
         /// What it shows from now on.
         tls: ServerTls,
+        /// Told once it does.
+        taken: oneshot::Sender<()>,
     },
     /// Panic, to prove what a panic does.
     #[cfg(feature = "fault-injection")]
@@ -170,12 +172,18 @@ impl Node {
         self.tell_all(|| Ask::Stop);
     }
 
-    /// Gives the listener with index `server` new certificates on every shard.
-    pub fn replace_tls(&self, server: usize, tls: &ServerTls) {
-        self.tell_all(|| Ask::Tls {
+    /// Gives the listener with index `server` new certificates on every shard; afterwards no new
+    /// handshake sees the old ones.
+    pub async fn replace_tls(&self, server: usize, tls: &ServerTls) {
+        let ask = |taken| Ask::Tls {
             server,
             tls: tls.clone(),
-        });
+            taken,
+        };
+        for taken in self.ask_all(ask) {
+            // A shard that has ended shakes no hands.
+            taken.await.ok();
+        }
     }
 
     /// Makes shard `shard` panic.
