@@ -135,7 +135,6 @@ fn every_refusal_has_a_row_and_a_test() {
 
 /// A test that does not run proves nothing.
 #[test]
-#[ignore = "four tests of reasons do not pass yet"]
 fn no_reason_rests_on_a_test_that_is_set_aside() {
     let tests = tests();
     let drops = DropReason::ALL

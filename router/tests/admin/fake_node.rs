@@ -141,7 +141,7 @@ fn orders(called: &Arc<Mutex<Vec<Called>>>) -> Orders {
         stop: Arc::new(move || stop(Called::Stop)),
         reload: Arc::new(move || {
             reload(Called::Reload);
-            Err("cert.pem: no such file\nas if".to_owned())
+            Box::pin(async { Err("cert.pem: no such file\nas if".to_owned()) })
         }),
         log_level: Arc::new(move |module, level| {
             log_level(Called::LogLevel(module.map(str::to_owned), level));

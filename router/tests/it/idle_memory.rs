@@ -54,7 +54,6 @@ async fn cost(router: &Router, endpoint: &Endpoint) -> u64 {
     grown / links() as u64
 }
 
-#[ignore = "does not pass yet"]
 #[tokio::test]
 async fn an_idle_link_in_clear_text_costs_at_most_32_kib() {
     raise_descriptors(links() + 1_000);
