@@ -194,6 +194,8 @@ where
             return;
         };
         self.idle_since = None;
+        // Nearly every transport carries one link.
+        self.links.reserve_exact(1);
         self.links.push(LinkStream::new(
             link,
             signal,
