@@ -26,6 +26,7 @@ mod graceful_drain;
 mod idle_memory;
 mod instances;
 mod interop;
+mod million;
 #[cfg(feature = "fault-injection")]
 mod panic_is_abort;
 mod panics_never;
