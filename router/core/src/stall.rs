@@ -14,7 +14,7 @@ use crate::{event::Output, forward::Forwarded, ingress::Intake, shard::ShardCore
 /// A reader that took nothing for so long is not waited for: holding its publishers would not save one
 /// message, and cost everybody else they send to. A process that only pauses, to collect its garbage
 /// or for want of a CPU, is back sooner.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(2_500);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<C: LinkCrypto> ShardCore<C> {
     /// Decides whether the publisher may go on: it is held only if everything that it sent in this
