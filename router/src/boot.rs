@@ -10,7 +10,6 @@ use std::{
     hash::BuildHasher,
     io,
     net::SocketAddr,
-    path::PathBuf,
     rc::Rc,
     sync::{Arc, mpsc},
 };
@@ -32,6 +31,7 @@ use crate::{
         task,
         tls::{self, ServerTls, TlsFault, TlsSlots},
     },
+    socket_file::{SocketFile, remove_stale},
 };
 
 /// The version announced in link negotiation: that of the wire we speak, so that every published
@@ -83,7 +83,8 @@ pub struct Running {
     /// Its name: `uring` or `epoll`.
     pub io: &'static str,
     threads: Vec<Thread>,
-    sockets: Vec<PathBuf>,
+    /// Removed when the node is gone.
+    sockets: Vec<SocketFile>,
 }
 
 impl Running {
@@ -102,11 +103,12 @@ impl Running {
                 first = first.and(Err(BootFault::Shard { shard, source }));
             }
         }
-        for path in self.sockets {
-            // The socket may be gone already; either way it is not there any more.
-            drop(std::fs::remove_file(path));
-        }
         first
+    }
+
+    /// Leaves shards that do not end to the end of the process.
+    pub fn abandon(self) {
+        drop(self.sockets);
     }
 
     /// Whether every shard has ended.
@@ -146,7 +148,16 @@ struct Seed {
     hash_seed: u64,
     /// Addresses that an earlier shard bound, once there is one.
     bound: Option<Vec<Endpoint>>,
-    ready: mpsc::Sender<Result<Vec<Endpoint>, BootFault>>,
+    ready: mpsc::Sender<Result<Listening, BootFault>>,
+}
+
+/// What a shard listens on.
+#[derive(Debug)]
+struct Listening {
+    /// Where, in the order of the configuration.
+    endpoints: Vec<Endpoint>,
+    /// The files of its Unix sockets.
+    sockets: Vec<SocketFile>,
 }
 
 fn launch<R: Runtime>(
@@ -167,7 +178,7 @@ fn launch<R: Runtime>(
         runtime,
         io: R::NAME,
         threads: Vec::new(),
-        sockets: sockets(config),
+        sockets: Vec::new(),
     };
     let mut bound = None;
     for (number, mailbox) in (0_u8..=u8::MAX).zip(mailboxes) {
@@ -184,9 +195,10 @@ fn launch<R: Runtime>(
             ready,
         };
         match launch_shard::<R>(seed, &started) {
-            Ok((thread, endpoints)) => {
+            Ok((thread, listening)) => {
                 running.threads.push(thread);
-                bound.get_or_insert(endpoints);
+                running.sockets.extend(listening.sockets);
+                bound.get_or_insert(listening.endpoints);
             }
             Err(fault) => {
                 // The shards that run wait for those that never will.
@@ -208,15 +220,15 @@ fn launch<R: Runtime>(
 /// Starts one shard and waits until it listens.
 fn launch_shard<R: Runtime>(
     seed: Seed,
-    started: &mpsc::Receiver<Result<Vec<Endpoint>, BootFault>>,
-) -> Result<(Thread, Vec<Endpoint>), BootFault> {
+    started: &mpsc::Receiver<Result<Listening, BootFault>>,
+) -> Result<(Thread, Listening), BootFault> {
     let shard = usize::from(seed.number);
     let cpu = seed.config.cpus.get(shard).copied().unwrap_or(shard);
     let name = format!("{}-{shard}", seed.config.thread_name);
     let thread = R::start(name, cpu, move || shard_main::<R>(seed))
         .map_err(|source| BootFault::Shard { shard, source })?;
     match started.recv() {
-        Ok(Ok(endpoints)) => Ok((thread, endpoints)),
+        Ok(Ok(listening)) => Ok((thread, listening)),
         Ok(Err(fault)) => {
             drop(thread.join());
             Err(fault)
@@ -243,11 +255,11 @@ fn shard_main<R: Runtime>(seed: Seed) -> Local<()> {
         let bound = seed.bound.as_deref();
         let listeners = bind_all::<R>(&shard, &tls, bound);
         let outcome = match listeners {
-            Ok((endpoints, tasks)) => {
+            Ok((listening, tasks)) => {
                 for task in tasks {
                     R::spawn(task);
                 }
-                Ok(endpoints)
+                Ok(listening)
             }
             Err(fault) => Err(fault),
         };
@@ -334,10 +346,11 @@ fn bind_all<R: Runtime>(
     shard: &Rc<Shard<R>>,
     tls: &TlsSlots,
     bound: Option<&[Endpoint]>,
-) -> Result<(Vec<Endpoint>, Tasks), BootFault> {
+) -> Result<(Listening, Tasks), BootFault> {
     let servers = &shard.config().servers;
     let addresses = Addresses::default();
     let mut endpoints = Vec::new();
+    let mut sockets = Vec::new();
     let mut tasks: Tasks = Vec::new();
     for (index, server) in servers.iter().enumerate() {
         let wanted = bound
@@ -362,33 +375,15 @@ fn bind_all<R: Runtime>(
                 if shard.number() == 0 {
                     remove_stale(path).map_err(fault)?;
                     let socket = R::listen_unix(path).map_err(fault)?;
+                    sockets.push(SocketFile::of_bound(path).map_err(fault)?);
                     tasks.push(boxed(listener.run_unix(socket)));
                 }
             }
         }
     }
-    Ok((endpoints, tasks))
+    Ok((Listening { endpoints, sockets }, tasks))
 }
 
 fn boxed(task: impl Future<Output = ()> + 'static) -> Local<()> {
     Box::pin(task)
-}
-
-/// Removes the socket file of a process that is gone; one that still answers is left alone.
-fn remove_stale(path: &std::path::Path) -> io::Result<()> {
-    if !path.exists() {
-        return Ok(());
-    }
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    std::fs::remove_file(path)
-}
-
-fn sockets(config: &Config) -> Vec<PathBuf> {
-    let path = |server: &crate::config::Server| match &server.endpoint {
-        Endpoint::Unix(path) => Some(path.clone()),
-        Endpoint::Tcp(_) => None,
-    };
-    config.servers.iter().filter_map(path).collect()
 }

@@ -9,4 +9,5 @@ mod json;
 pub mod log;
 pub mod metrics;
 pub mod program;
+mod socket_file;
 pub mod supervisor;

@@ -25,6 +25,7 @@ use crate::{
     config::{Authority, Certificate, Config, Server},
     io::{mailbox::Node, tls::ServerTls},
     log::LogHandle,
+    metrics::ShardReport,
 };
 
 /// How often a draining node looks whether its shards have ended.
@@ -32,6 +33,12 @@ const END_POLL: Duration = Duration::from_millis(10);
 
 /// How often certificate files are looked at.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(2);
+
+/// How long a shard may take to answer before the node goes on without it.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long shards may take to end after the deadline of a drain.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long shards may take to end once their links were told to stop.
 const STOP_PATIENCE: Duration = Duration::from_millis(100);
@@ -113,7 +120,12 @@ pub fn supervise(
     let lived = runtime.block_on(live(config, &running, &mut certificates, &mut inbox));
     drop(admin);
     lived?;
-    running.join()?;
+    if running.is_finished() {
+        running.join()?;
+    } else {
+        // The process ends, and with it threads that still wait for peers.
+        running.abandon();
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -211,6 +223,8 @@ async fn live(
     let mut hup = signal(SignalKind::hangup()).map_err(LifeFault::Signals)?;
     let mut look = tokio::time::interval(CERTIFICATE_POLL);
     let mut end = tokio::time::interval(END_POLL);
+    // It is not asked until the node drains, which may be months later.
+    end.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut stop_by = None;
     loop {
         let event = poll_fn(|cx| {
@@ -243,7 +257,10 @@ async fn live(
         }
         match event {
             Event::Look | Event::Reload | Event::Tick => {}
-            Event::Order(Order::Drain(deadline)) => drain(config, running, deadline).await,
+            Event::Order(Order::Drain(deadline)) if !running.node.is_draining() => {
+                stop_by = Some(drain(config, running, deadline).await);
+            }
+            Event::Order(Order::Drain(_)) => {}
             Event::Order(Order::Stop) => {
                 notify(&[sd_notify::NotifyState::Stopping]);
                 tracing::info!("stopping now");
@@ -256,7 +273,7 @@ async fn live(
         }
         if stop_by.is_some_and(|deadline| tokio::time::Instant::now() >= deadline) {
             tracing::warn!("some peers did not take their last frames in time");
-            std::process::exit(0);
+            return Ok(());
         }
     }
 }
@@ -270,31 +287,30 @@ fn next_step(running: &Running) -> Order {
     }
 }
 
-async fn drain(config: &Config, running: &Running, deadline: Option<Duration>) {
-    if running.node.is_draining() {
-        return;
-    }
+/// Starts to drain. Returns when the shards must have ended.
+async fn drain(
+    config: &Config,
+    running: &Running,
+    deadline: Option<Duration>,
+) -> tokio::time::Instant {
     notify(&[sd_notify::NotifyState::Stopping]);
-    let links: u64 = running
-        .node
-        .views()
-        .await
-        .iter()
-        .map(|report| {
-            report
-                .core
-                .links
-                .iter()
-                .copied()
-                .map(u64::from)
-                .sum::<u64>()
-        })
-        .sum();
-    let enough = Duration::from_millis(links.saturating_mul(1_000) / LEAVES_PER_SECOND);
-    let spread = config.drain.spread.min(enough);
+    // A shard that does not answer costs the node its haste, not its drain.
+    let views = tokio::time::timeout(ANSWER_PATIENCE, running.node.views()).await;
+    let links = views.ok().map(|views| count_links(&views));
+    let enough = links.map(|links| Duration::from_millis(links * 1_000 / LEAVES_PER_SECOND));
+    let spread = config
+        .drain
+        .spread
+        .min(enough.unwrap_or(config.drain.spread));
     let deadline = deadline.unwrap_or(config.drain.deadline);
     tracing::info!(links, ?spread, ?deadline, "draining");
     running.node.drain(spread, deadline);
+    tokio::time::Instant::now() + deadline + DRAIN_PATIENCE
+}
+
+fn count_links(views: &[ShardReport]) -> u64 {
+    let classes = views.iter().flat_map(|report| report.core.links);
+    classes.map(u64::from).sum()
 }
 
 /// Reads all certificates again and gives them to new handshakes. Nothing changes if one is bad.
@@ -310,7 +326,9 @@ async fn reload(config: &Config, node: &Node) -> Result<String, String> {
     }
     let count = fresh.len();
     for (index, tls) in fresh {
-        node.replace_tls(index, &tls).await;
+        // A shard that does not answer now takes them as soon as it does.
+        let replaced = node.replace_tls(index, &tls);
+        tokio::time::timeout(ANSWER_PATIENCE, replaced).await.ok();
     }
     Ok(format!(
         "{count} listeners show fresh certificates to new handshakes"

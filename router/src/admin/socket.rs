@@ -11,16 +11,17 @@ use std::{
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
-            net::{UnixListener, UnixStream},
+            fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+            net::UnixListener,
         },
     },
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::Fault;
+use crate::socket_file::{SocketFile, remove_stale};
 
 /// Who may connect: the owner.
 const MODE: u32 = 0o600;
@@ -35,14 +36,6 @@ pub(super) struct ControlSocket {
     file: SocketFile,
 }
 
-/// The file; it is removed when this is dropped.
-#[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    /// Device and inode, so that a successor's file is recognised.
-    identity: (u64, u64),
-}
-
 impl ControlSocket {
     /// Listens at `path`, making its directory (for the owner only) when just that is missing.
     ///
@@ -54,23 +47,18 @@ impl ControlSocket {
             source,
         };
         make_directory(path).map_err(fault)?;
-        let listener = match listen(path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                if UnixStream::connect(path).is_ok() {
-                    return Err(Fault::ControlTaken {
-                        path: path.to_owned(),
-                    });
+        let listener = remove_stale(path).and_then(|()| listen(path));
+        let listener = listener.map_err(|source| {
+            if source.kind() == io::ErrorKind::AddrInUse {
+                Fault::ControlTaken {
+                    path: path.to_owned(),
                 }
-                remove_stale(path).and_then(|()| listen(path))
+            } else {
+                fault(source)
             }
-            other => other,
-        };
-        let listener = listener.map_err(fault)?;
+        })?;
+        let file = SocketFile::of_bound(path).map_err(fault)?;
         let made = fs::symlink_metadata(path).map_err(fault)?;
-        let file = SocketFile {
-            path: path.to_owned(),
-            identity: (made.dev(), made.ino()),
-        };
         if made.mode() & 0o777 & !MODE != 0 {
             return Err(fault(io::Error::other(
                 "the system does not keep its mode at 0600",
@@ -82,16 +70,6 @@ impl ControlSocket {
     /// The socket and its file.
     pub(super) fn into_parts(self) -> (UnixListener, SocketFile) {
         (self.listener, self.file)
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let found = fs::symlink_metadata(&self.path);
-        if found.is_ok_and(|found| (found.dev(), found.ino()) == self.identity) {
-            // Nobody is left who could be told that it did not go.
-            fs::remove_file(&self.path).ok();
-        }
     }
 }
 
@@ -121,14 +99,6 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(UnixListener::from(OwnedFd::from(socket)))
-}
-
-fn remove_stale(path: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(path)?.file_type().is_socket() {
-        fs::remove_file(path)
-    } else {
-        Err(io::Error::other("a file that is not a socket stands there"))
-    }
 }
 
 #[cfg(test)]

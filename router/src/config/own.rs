@@ -13,7 +13,7 @@ use super::text::{show_duration, show_size};
 use super::{Bound, IoChoice, LIMITS, Limits, LogFormat, Unit};
 
 /// The most shards a node can have: a link's identity holds the shard in 8 bits.
-pub(super) const SHARDS_MAX: u64 = 256;
+pub(super) const SHARDS_MAX: u64 = 255;
 /// The largest number a CPU can have; Linux stops at 8,192.
 const CPU_MAX: u64 = 8_191;
 /// The least memory with which any configuration could run.

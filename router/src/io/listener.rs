@@ -195,7 +195,17 @@ impl<R: Runtime> Listener<R> {
         }
     }
 
+    /// Waits before the next try, unless the error was about that one connection.
     async fn rest(&self, error: &io::Error) {
+        let is_about_one = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::Interrupted
+        );
+        if is_about_one {
+            return;
+        }
         if error
             .raw_os_error()
             .is_some_and(|code| DESCRIPTOR_ERRORS.contains(&code))

@@ -306,11 +306,13 @@ impl<R: Runtime> Shard<R> {
     /// not: then messages are dropped and counted, because the other shard does not move.
     #[must_use]
     pub fn is_mesh_full(&self) -> bool {
-        let is_patient = self
-            .waiting_since
+        if !self.mesh.is_full() {
+            self.waiting_since.set(None);
+            return false;
+        }
+        self.waiting_since
             .get()
-            .is_none_or(|since| self.turn.get().since(since) < MESH_PATIENCE);
-        is_patient && self.mesh.is_full()
+            .is_none_or(|since| self.turn.get().since(since) < MESH_PATIENCE)
     }
 
     /// Holds the input of a link because a ring is full, and counts that.

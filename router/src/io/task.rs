@@ -23,6 +23,9 @@ use super::{
 };
 use crate::metrics::{ShardReport, farewell::Sums};
 
+/// Times that the rings are emptied in one turn.
+const MESH_PASSES_MAX: usize = 2;
+
 /// The task's state.
 struct Task<R: Runtime> {
     shard: Rc<Shard<R>>,
@@ -92,7 +95,14 @@ impl<R: Runtime> Task<R> {
     fn poll_mesh(&mut self, cx: &Context<'_>) {
         let mesh = self.shard.mesh();
         mesh.register(cx.waker());
+        // Others may fill the rings as fast as this empties them; transports want their turn, too.
+        let mut passes = 0;
         while mesh.has_waiting() {
+            if passes == MESH_PASSES_MAX {
+                cx.waker().wake_by_ref();
+                return;
+            }
+            passes += 1;
             mesh.take_control(&mut self.control);
             let now = self.shard.now();
             mesh.take_handoffs(|handoff| {

@@ -69,6 +69,8 @@ pub struct Transport<R: Runtime, S, T> {
     connection: Connection<T, Batch>,
     wire: WireEnd<S>,
     links: Vec<LinkStream>,
+    /// Streams that end with the connection.
+    declined: Vec<(Request<RecvStream>, SendResponse<Batch>)>,
     phase: Phase,
     ping_pong: Option<PingPong>,
     /// A PING is on its way.
@@ -80,6 +82,8 @@ pub struct Transport<R: Runtime, S, T> {
     idle_since: Option<Time>,
     /// Bytes of receive window lent beyond the idle window.
     lent_bytes: u64,
+    /// The stream window that the peer could not be told yet.
+    unset_window: Option<u64>,
     received_at_last_check: u64,
 }
 
@@ -107,12 +111,14 @@ where
             connection,
             wire,
             links: Vec::new(),
+            declined: Vec::new(),
             phase: Phase::Open,
             ping_pong,
             is_probing: false,
             last_heard: now,
             idle_since: Some(now),
             lent_bytes: 0,
+            unset_window: None,
             received_at_last_check: 0,
         };
         poll_fn(|cx| {
@@ -142,7 +148,10 @@ where
                 polled = more(polled, link.poll_read(&self.shard, cx));
                 polled = more(polled, link.poll_write(&self.shard, cx));
             }
-            self.settle();
+            if self.settle() {
+                // What was said goes out before this turn ends.
+                polled = more(polled, Polled::Progress);
+            }
             if let Poll::Ready(Err(_)) = self.wire.poll_drain(cx) {
                 return Poll::Ready(());
             }
@@ -187,7 +196,7 @@ where
         }
         let signal = Rc::new(Signal::new(cx.waker().clone()));
         let Ok(link) = self.shard.open_link(self.options.link, &signal) else {
-            self.decline(respond);
+            self.decline(request, respond);
             return;
         };
         let Ok(send) = respond.send_response(accepted(), false) else {
@@ -208,17 +217,21 @@ where
 
     /// Declines a stream that the shard cannot take. A client gives up for good when its RPC fails, so
     /// a connection without other links is closed instead: then the client comes back (WIRE §8.6).
-    fn decline(&mut self, mut respond: SendResponse<Batch>) {
+    fn decline(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Batch>) {
         if self.links.is_empty() {
             self.phase = Phase::Closing;
             self.idle_since = Some(Time::ZERO);
+            // Letting go of the stream would reset it, which is a failed RPC.
+            self.declined.push((request, respond));
         } else {
             respond.send_reset(Reason::REFUSED_STREAM);
         }
     }
 
-    /// Obeys what the core said about links, and forgets those that ended.
-    fn settle(&mut self) {
+    /// Obeys what the core said about links, and forgets those that ended. True if HTTP/2 has
+    /// something to say because of that.
+    fn settle(&mut self) -> bool {
+        let links_before = self.links.len();
         let mut must_close = false;
         let mut announce = false;
         self.links.retain_mut(|link| {
@@ -240,6 +253,7 @@ where
             self.idle_since = Some(self.shard.now());
         }
         self.adjust_window();
+        announce || self.links.len() < links_before
     }
 
     /// The connection is gone: so are its links.

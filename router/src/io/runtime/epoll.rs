@@ -66,9 +66,13 @@ impl Runtime for Epoll {
     }
 
     async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, address) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, address))
+        loop {
+            let (stream, address) = listener.accept().await?;
+            // It fails for a peer that has reset its connection meanwhile; the next one counts.
+            if stream.set_nodelay(true).is_ok() {
+                return Ok((stream, address));
+            }
+        }
     }
 
     fn listen_unix(path: &Path) -> io::Result<UnixListener> {

@@ -64,10 +64,15 @@ impl Runtime for Uring {
     }
 
     async fn accept_tcp(listener: &TcpListener) -> io::Result<(UringTcp, SocketAddr)> {
-        let stream = listener.accept().await.map_err(io_error)?;
-        stream.set_nodelay(true).map_err(io_error)?;
-        let address = stream.peer_addr().map_err(io_error)?;
-        Ok((UringTcp(stream), address))
+        loop {
+            let stream = listener.accept().await.map_err(io_error)?;
+            // A peer that has reset its connection meanwhile has no address; the next one counts.
+            if let Ok(address) = stream.peer_addr()
+                && stream.set_nodelay(true).is_ok()
+            {
+                return Ok((UringTcp(stream), address));
+            }
+        }
     }
 
     fn listen_unix(path: &Path) -> io::Result<UnixListener> {

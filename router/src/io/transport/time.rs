@@ -22,6 +22,7 @@ where
 {
     /// Lends an active transport a larger window, and takes it back from an idle one.
     pub(super) fn adjust_window(&mut self) {
+        self.set_stream_window();
         let limits = &self.shard.config().limits;
         let received: u64 = self.links.iter().map(LinkStream::received_bytes).sum();
         if self.lent_bytes == 0 && received >= limits.window_idle_bytes {
@@ -36,10 +37,22 @@ where
         }
     }
 
+    /// Tells the peer the window of a stream, unless an earlier change is not acknowledged yet.
+    fn set_stream_window(&mut self) {
+        if let Some(stream) = self.unset_window
+            && self
+                .connection
+                .set_initial_window_size(window(stream))
+                .is_ok()
+        {
+            self.unset_window = None;
+        }
+    }
+
     fn set_windows(&mut self, connection: u64, stream: u64) {
         self.connection.set_target_window_size(window(connection));
-        // It fails only while an earlier change is not acknowledged; the next check tries again.
-        drop(self.connection.set_initial_window_size(window(stream)));
+        self.unset_window = Some(stream);
+        self.set_stream_window();
     }
 
     /// Keeps the transport's own deadlines. Ready when one ends it.
@@ -87,7 +100,11 @@ where
     /// When a transport that has had no link since `since` is over.
     fn idle_until(&self, since: Time) -> Time {
         match self.phase {
-            Phase::Open => since.after(self.shard.config().limits.stream_timeout),
+            Phase::Open => {
+                let until = since.after(self.shard.config().limits.stream_timeout);
+                // A drain does not wait for a link that may never come.
+                until.min(self.shard.drain_deadline().unwrap_or(until))
+            }
             // A slow peer may take what its last link left behind until the drain ends.
             Phase::Announced => since
                 .after(LINGER)
