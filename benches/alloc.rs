@@ -321,6 +321,7 @@ impl Node {
             .shard
             .poll_batch(self.bob, 512 << 10, &mut batch, self.now)
         {}
+        self.shard.note_sent(self.bob, batch.len() as u64, self.now);
         self.messages_out() - before
     }
 
@@ -373,6 +374,7 @@ fn connect(shard: &mut ShardCore<AwsCrypto>, who: &str, now: Time) -> (LinkId, L
     let mut batch = Batch::new();
     shard.poll_batch(link, usize::MAX, &mut batch, now);
     let reply_bytes = batch.len();
+    shard.note_sent(link, reply_bytes as u64, now);
     let reply = batch.copy_to_bytes(reply_bytes);
     let reply = envelope::split(Body::from(message::unframed(&reply))).expect("a reply");
     let terms = negotiation.handle(reply, &mut crypto).expect("terms").terms;

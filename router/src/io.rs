@@ -7,6 +7,7 @@
 //! [`Output`]: slipring_core::Output
 
 pub mod clock;
+pub mod granted;
 pub mod h2;
 pub mod link;
 pub mod listener;

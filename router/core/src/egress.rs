@@ -43,13 +43,15 @@ pub(crate) struct Egress {
     entries: VecDeque<Entry>,
     chunks: Chunks,
     bytes: u64,
+    /// Bytes that were pulled and that the transport has not taken yet.
+    granted: u64,
     messages: u32,
     reserved_bytes: u32,
     congested: bool,
     crowded: bool,
     /// Whether its publishers no longer wait for it, because the peer takes nothing at all.
     given_up: bool,
-    /// Since when bytes have waited without any being pulled. It outlives the bytes if they are dropped
+    /// Since when bytes have waited without any being taken. It outlives the bytes if they are dropped
     /// for their age: only the peer can end the wait, by taking something or by having room for it.
     waiting_since: Option<Time>,
 }
@@ -65,6 +67,7 @@ impl Egress {
             entries: VecDeque::new(),
             chunks: Chunks::default(),
             bytes: 0,
+            granted: 0,
             messages: 0,
             reserved_bytes: 0,
             congested: false,
@@ -83,6 +86,28 @@ impl Egress {
     #[must_use]
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Bytes that are in memory because of this link: those that wait, and those that its transport
+    /// was given and has not taken.
+    #[must_use]
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.granted)
+    }
+
+    /// Whether the writer has something to ask the transport for: what waits, or, if that was dropped
+    /// for its age, whether there is room.
+    #[must_use]
+    pub(crate) fn wants_writer(&self) -> bool {
+        !self.is_empty() || (self.granted == 0 && self.waiting_since.is_some())
+    }
+
+    /// Notes that the transport has taken `bytes` of what was pulled.
+    pub(crate) fn note_sent(&mut self, bytes: u64, now: Time) {
+        self.granted = self.granted.saturating_sub(bytes);
+        let is_done = self.is_empty() && self.granted == 0;
+        self.waiting_since = if is_done { None } else { Some(now) };
+        self.given_up = false;
     }
 
     /// Data messages that wait.
@@ -142,8 +167,10 @@ impl Egress {
 
     /// Notes that the peer would take more than there is.
     pub(crate) fn note_room(&mut self) {
-        self.waiting_since = None;
-        self.given_up = false;
+        if self.granted == 0 {
+            self.waiting_since = None;
+            self.given_up = false;
+        }
     }
 
     /// Whether a data message of `bytes` bytes may be queued (invariant 2).
@@ -201,7 +228,7 @@ impl Egress {
     }
 
     /// Moves messages into `batch` while they fit into `bytes_max`; always at least one.
-    pub(crate) fn pull(&mut self, bytes_max: usize, batch: &mut Batch, now: Time) -> Pulled {
+    pub(crate) fn pull(&mut self, bytes_max: usize, batch: &mut Batch) -> Pulled {
         let mut pulled = Pulled::default();
         if !self.lead.is_empty() {
             let lead = std::mem::take(&mut self.lead).freeze();
@@ -222,7 +249,8 @@ impl Egress {
             run = run.saturating_add(entry.bytes as usize);
         }
         self.chunks.move_to(run, batch);
-        self.after_pull(now);
+        self.granted = self.granted.saturating_add(pulled.bytes);
+        self.settle();
         pulled
     }
 
@@ -260,7 +288,7 @@ impl Egress {
         let dropped = Dropped {
             messages: u64::from(self.messages),
             reserved: reserved.saturating_add(self.lead_messages),
-            bytes: self.bytes,
+            bytes: self.held_bytes(),
         };
         *self = Self::new(self.bounds);
         dropped
@@ -314,12 +342,6 @@ impl Egress {
     fn take_bytes(&mut self, bytes: u64, pulled: &mut Pulled) {
         self.bytes = self.bytes.saturating_sub(bytes);
         pulled.bytes = pulled.bytes.saturating_add(bytes);
-    }
-
-    fn after_pull(&mut self, now: Time) {
-        self.waiting_since = if self.is_empty() { None } else { Some(now) };
-        self.given_up = false;
-        self.settle();
     }
 
     fn settle(&mut self) {

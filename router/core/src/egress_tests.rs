@@ -42,7 +42,8 @@ fn put(queue: &mut Egress, mark: u8, tail: impl Into<Bytes>, now: Time) -> bool 
 /// One batch: what was taken, and its chunks.
 fn pull(queue: &mut Egress, bytes_max: usize, now: Time) -> (Pulled, Vec<Bytes>) {
     let mut batch = Batch::new();
-    let pulled = queue.pull(bytes_max, &mut batch, now);
+    let pulled = queue.pull(bytes_max, &mut batch);
+    queue.note_sent(pulled.bytes, now);
     assert!(queue.is_consistent());
     assert_eq!(pulled.bytes, batch.len() as u64);
     let mut chunks = Vec::new();
@@ -309,6 +310,24 @@ fn only_the_peer_ends_the_wait() {
         None,
         "the peer would have taken more"
     );
+}
+
+#[test]
+fn what_the_transport_was_given_waits_until_it_has_taken_it() {
+    let mut queue = queue();
+    put(&mut queue, b'a', x(1_000), at(1));
+    let mut batch = Batch::new();
+    let pulled = queue.pull(1, &mut batch);
+    assert!(queue.is_empty() && !queue.wants_writer());
+    assert_eq!((queue.bytes(), queue.held_bytes()), (0, pulled.bytes));
+    assert_eq!(queue.waiting_since(), Some(at(1)));
+    queue.note_room();
+    queue.trim();
+    assert_eq!(queue.waiting_since(), Some(at(1)), "there is none yet");
+    queue.note_sent(400, at(2));
+    assert_eq!(queue.waiting_since(), Some(at(2)));
+    queue.note_sent(pulled.bytes - 400, at(3));
+    assert_eq!((queue.held_bytes(), queue.waiting_since()), (0, None));
 }
 
 #[test]

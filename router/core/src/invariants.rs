@@ -19,7 +19,7 @@ impl<C: LinkCrypto> ShardCore<C> {
             if !link.egress.is_consistent() {
                 return Err("an egress queue does not hold what its books say");
             }
-            egress = egress.saturating_add(link.egress.bytes());
+            egress = egress.saturating_add(link.debt(Account::Egress));
             queued = queued.saturating_add(u64::from(link.egress.messages()));
             assembly = assembly.saturating_add(link.debt(Account::Assembly));
             flows = flows.saturating_add(link.debt(Account::Flows));

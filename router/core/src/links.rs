@@ -104,7 +104,7 @@ impl<C: LinkCrypto> Link<C> {
     /// Bytes of `account` that would be free without it.
     pub(crate) fn debt(&self, account: Account) -> u64 {
         match account {
-            Account::Egress => self.egress.bytes(),
+            Account::Egress => self.egress.held_bytes(),
             Account::Assembly => self
                 .assembling
                 .saturating_add(self.held.as_ref().map_or(0, held_bytes)),

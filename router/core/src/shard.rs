@@ -267,8 +267,7 @@ impl<C: LinkCrypto> ShardCore<C> {
         }
         let was_crowded = link.egress.is_crowded();
         let was_full = link.is_reserve_full(self.limits.reserve_bytes_max);
-        let pulled = link.egress.pull(bytes_max, batch, now);
-        self.ledger.release(Account::Egress, pulled.bytes);
+        let pulled = link.egress.pull(bytes_max, batch);
         link.counters.messages_out = link.counters.messages_out.saturating_add(pulled.messages);
         link.counters.bytes_out = link.counters.bytes_out.saturating_add(pulled.bytes);
         let is_crowded = link.egress.is_crowded();
@@ -287,12 +286,22 @@ impl<C: LinkCrypto> ShardCore<C> {
         !is_empty
     }
 
+    /// Notes that the transport of `id` has taken `bytes` bytes of what [`Self::poll_batch`] gave it: they
+    /// are charged until then, and a peer that takes none for the write deadline is closed.
+    pub fn note_sent(&mut self, id: LinkId, bytes: u64, now: Time) {
+        // What a link that is gone had left is charged to nobody.
+        if let Some(link) = self.links.find_mut(id) {
+            link.egress.note_sent(bytes, now);
+            self.ledger.release(Account::Egress, bytes);
+        }
+    }
+
     /// Bytes that wait for the writer of `id`; `None` if it has nothing to ask for. Zero means that
     /// what waited was dropped for its age, and the writer still asks whether the peer has room.
     #[must_use]
     pub fn waiting_bytes(&self, id: LinkId) -> Option<u64> {
         let egress = &self.links.find(id)?.egress;
-        (!egress.is_empty() || egress.waiting_since().is_some()).then(|| egress.bytes())
+        egress.wants_writer().then(|| egress.bytes())
     }
 
     /// Whether a new connection is welcome; for the listener, which declines before it spends anything.

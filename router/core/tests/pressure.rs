@@ -236,6 +236,7 @@ fn sixty_five_thousand_links_on_one_shard() {
         assert_eq!(intake, Intake::Next);
         let mut batch = Batch::new();
         assert!(!core.poll_batch(link, usize::MAX, &mut batch, now));
+        core.note_sent(link, batch.len() as u64, now);
         while core.poll_output().is_some() {}
         links.push(link);
     }

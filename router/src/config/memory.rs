@@ -21,8 +21,9 @@ pub const RIB_NAME_BYTES: u64 = 256;
 pub const RIB_SUBSCRIPTION_BYTES: u64 = 128;
 /// What one name costs in each FIB.
 pub const FIB_NAME_BYTES: u64 = 200;
-/// What one shard costs before its first link: executor, rings, read scratch, stack.
-pub const SHARD_BYTES: u64 = 16 << 20;
+/// What one shard costs beside its links: executor, rings, stack, read scratch, and what stuck sockets
+/// hold of gathered writes.
+pub const SHARD_BYTES: u64 = 32 << 20;
 /// What the process costs before its first shard: program, admin surface, log, allocator.
 pub const BASE_BYTES: u64 = 64 << 20;
 /// The part of the sum the allocator may hold in pages that are not full.
@@ -89,7 +90,7 @@ impl MemorySum {
         lines.push(line(
             "reserve",
             &[(SHARD_BYTES, "a shard"), (shards, "shards")],
-            "executor, rings, read scratch and stack of each shard",
+            "executor, rings, stack, scratch, rests of stuck sockets",
         ));
         lines.push(MemoryLine {
             account: "process",

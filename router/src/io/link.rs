@@ -15,7 +15,13 @@ use slipring_core::{CloseReason, Ending, Intake, Time};
 use slipring_fib::LinkId;
 use slipring_proto::{grpc::Deframer, limits::MESSAGE_BYTES_MAX, outgoing::Batch};
 
-use super::{h2::SEND_BUFFER_BYTES_MAX, runtime::Runtime, shard::Shard, signal::Signal};
+use super::{
+    granted::{Granted, Taken},
+    h2::SEND_BUFFER_BYTES_MAX,
+    runtime::Runtime,
+    shard::Shard,
+    signal::Signal,
+};
 
 /// Bytes that one link may feed before the others of its shard get their turn.
 const TURN_BYTES_MAX: usize = 256 << 10;
@@ -40,7 +46,8 @@ pub struct LinkStream {
     id: LinkId,
     signal: Rc<Signal>,
     receive: Option<RecvStream>,
-    send: SendStream<Batch>,
+    send: SendStream<Granted>,
+    taken: Taken,
     deframer: Deframer,
     /// Bytes received whose window has not been given back.
     unreleased: usize,
@@ -57,7 +64,7 @@ impl LinkStream {
         id: LinkId,
         signal: Rc<Signal>,
         receive: RecvStream,
-        send: SendStream<Batch>,
+        send: SendStream<Granted>,
         opened_at: Time,
     ) -> Self {
         Self {
@@ -65,6 +72,7 @@ impl LinkStream {
             signal,
             receive: Some(receive),
             send,
+            taken: Taken::default(),
             deframer: Deframer::new(MESSAGE_BYTES_MAX),
             unreleased: 0,
             is_paused: false,
@@ -191,6 +199,10 @@ impl LinkStream {
 
     /// Sends what waits, as far as the peer has granted.
     pub fn poll_write<R: Runtime>(&mut self, shard: &Shard<R>, cx: &mut Context<'_>) -> Polled {
+        let taken = self.taken.take();
+        if taken > 0 {
+            shard.note_sent(self.id, taken);
+        }
         let mut polled = Polled::Idle;
         while let Some(waiting) = shard.waiting(self.id) {
             let wanted = usize::try_from(waiting)
@@ -216,7 +228,8 @@ impl LinkStream {
             if batch.is_empty() {
                 break;
             }
-            if self.send.send_data(batch, false).is_err() {
+            let granted = Granted::new(batch, self.taken.clone());
+            if self.send.send_data(granted, false).is_err() {
                 shard.end_link(self.id, CloseReason::PeerReset);
                 return Polled::Progress;
             }

@@ -243,6 +243,13 @@ impl<R: Runtime> Shard<R> {
         self.carry_out();
     }
 
+    /// Notes what the transport of a link has taken; see [`ShardCore::note_sent`].
+    pub fn note_sent(&self, link: LinkId, bytes: u64) {
+        self.core
+            .borrow_mut()
+            .note_sent(link, bytes, self.turn.get());
+    }
+
     /// Charges an unfinished message; see [`ShardCore::charge_assembly`].
     pub fn charge_assembly(&self, link: LinkId, bytes: usize) -> bool {
         self.core.borrow_mut().charge_assembly(link, bytes as u64)

@@ -19,13 +19,11 @@ use h2::{
 };
 use http::{HeaderValue, Request, Response, StatusCode};
 use slipring_core::{CloseReason, LinkOptions, RefuseReason, Time};
-use slipring_proto::{
-    grpc::{METHOD_PATH, Status},
-    outgoing::Batch,
-};
+use slipring_proto::grpc::{METHOD_PATH, Status};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
+    granted::Granted,
     link::{LinkStream, Polled},
     runtime::{Local, Runtime, Stream},
     shard::Shard,
@@ -66,11 +64,11 @@ enum Phase {
 pub struct Transport<R: Runtime, S, T> {
     shard: Rc<Shard<R>>,
     options: TransportOptions,
-    connection: Connection<T, Batch>,
+    connection: Connection<T, Granted>,
     wire: WireEnd<S>,
     links: Vec<LinkStream>,
     /// Streams that end with the connection.
-    declined: Vec<(Request<RecvStream>, SendResponse<Batch>)>,
+    declined: Vec<(Request<RecvStream>, SendResponse<Granted>)>,
     phase: Phase,
     ping_pong: Option<PingPong>,
     /// A PING is on its way.
@@ -96,7 +94,7 @@ where
     /// Serves `io` until its last link has ended.
     pub async fn serve(shard: Rc<Shard<R>>, options: TransportOptions, io: T, wire: WireEnd<S>) {
         let timer = R::sleep(shard.config().limits.preface_timeout);
-        let handshake = options.h2.handshake::<T, Batch>(io);
+        let handshake = options.h2.handshake::<T, Granted>(io);
         let Some(Ok(mut connection)) = wire.drive(handshake, timer).await else {
             shard.refuse(RefuseReason::Http2);
             return;
@@ -183,7 +181,7 @@ where
     fn open(
         &mut self,
         request: Request<RecvStream>,
-        mut respond: SendResponse<Batch>,
+        mut respond: SendResponse<Granted>,
         cx: &Context<'_>,
     ) {
         let now = self.shard.now();
@@ -217,7 +215,7 @@ where
 
     /// Declines a stream that the shard cannot take. A client gives up for good when its RPC fails, so
     /// a connection without other links is closed instead: then the client comes back (WIRE §8.6).
-    fn decline(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Batch>) {
+    fn decline(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Granted>) {
         if self.links.is_empty() {
             self.phase = Phase::Closing;
             self.idle_since = Some(Time::ZERO);

@@ -6,10 +6,12 @@
 //! vectored, uncopied. A flush is a hint, because the task always ends its turn with
 //! [`WireEnd::poll_drain`].
 //!
-//! Buffers belong to the shard: an idle link holds none.
+//! Buffers belong to the shard: an idle link holds none, and one whose socket is stuck holds what is
+//! left in it and no more. Those rests have a bound for each shard; beyond it nothing is gathered, and
+//! what waits stays in HTTP/2, where it is charged to the link.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::{Future, poll_fn},
     io::{self, IoSlice},
     pin::Pin,
@@ -30,10 +32,15 @@ const DIRECT_BYTES_MIN: usize = 32 << 10;
 /// Free buffers that a shard keeps.
 const SPARE_MAX: usize = 4;
 
+/// Bytes that stuck links may hold of what was gathered for them, all links of a shard together.
+pub const HELD_BYTES_MAX: usize = 16 << 20;
+
 /// The buffers of one shard.
 #[derive(Clone, Debug, Default)]
 pub struct Buffers {
     spare: Rc<RefCell<Vec<Box<[u8]>>>>,
+    /// Bytes in rests.
+    held: Rc<Cell<usize>>,
 }
 
 impl Buffers {
@@ -48,6 +55,41 @@ impl Buffers {
             spare.push(buffer);
         }
     }
+
+    /// Whether no more may be left in buffers.
+    fn are_spent(&self) -> bool {
+        self.held.get() >= HELD_BYTES_MAX
+    }
+
+    /// Puts what is left of `filled` into memory of its own size, and the buffer back.
+    fn keep_rest(&self, filled: &mut Filled) {
+        if filled.is_rest {
+            return;
+        }
+        let rest: Box<[u8]> = filled.bytes().into();
+        self.held.set(self.held.get().saturating_add(rest.len()));
+        let (start, end) = (0, rest.len());
+        let old = std::mem::replace(
+            filled,
+            Filled {
+                buffer: rest,
+                start,
+                end,
+                is_rest: true,
+            },
+        );
+        self.put_back(old.buffer);
+    }
+
+    /// Takes back what was filled.
+    fn release(&self, filled: Filled) {
+        if filled.is_rest {
+            let held = self.held.get().saturating_sub(filled.buffer.len());
+            self.held.set(held);
+        } else {
+            self.put_back(filled.buffer);
+        }
+    }
 }
 
 /// A buffer with its unread bytes.
@@ -56,6 +98,8 @@ struct Filled {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
+    /// Whether the buffer is no longer one of the shard's.
+    is_rest: bool,
 }
 
 impl Filled {
@@ -72,12 +116,23 @@ struct Inner<S> {
     unread: Option<Filled>,
     /// Written by the writer and not yet to the socket.
     unsent: Option<Filled>,
+    /// Whether the socket takes nothing more for now.
+    is_stuck: bool,
+}
+
+impl<S> Drop for Inner<S> {
+    fn drop(&mut self) {
+        let left = [self.unread.take(), self.unsent.take()];
+        for filled in left.into_iter().flatten() {
+            self.buffers.release(filled);
+        }
+    }
 }
 
 impl<S: Stream> Inner<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.unread.is_none() {
-            if out.remaining() >= BUFFER_BYTES {
+            if out.remaining() >= BUFFER_BYTES || self.buffers.are_spent() {
                 return Pin::new(&mut self.stream).poll_read(cx, out);
             }
             let mut buffer = self.buffers.take();
@@ -92,6 +147,7 @@ impl<S: Stream> Inner<S> {
                 buffer,
                 start: 0,
                 end,
+                is_rest: false,
             });
         }
         if let Some(unread) = &mut self.unread {
@@ -105,7 +161,7 @@ impl<S: Stream> Inner<S> {
             .is_some_and(|unread| unread.bytes().is_empty())
             && let Some(unread) = self.unread.take()
         {
-            self.buffers.put_back(unread.buffer);
+            self.buffers.release(unread);
         }
         Poll::Ready(Ok(()))
     }
@@ -116,17 +172,19 @@ impl<S: Stream> Inner<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let total: usize = slices.iter().map(|slice| slice.len()).sum();
-        if self.unsent.is_none() && total >= DIRECT_BYTES_MIN {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        }
-        if self.room() == 0 {
+        if self.is_stuck || self.room() == 0 {
             ready!(self.poll_drain(cx))?;
+        }
+        let is_direct = total >= DIRECT_BYTES_MIN || self.buffers.are_spent();
+        if self.unsent.is_none() && is_direct {
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         }
         let buffers = &self.buffers;
         let unsent = self.unsent.get_or_insert_with(|| Filled {
             buffer: buffers.take(),
             start: 0,
             end: 0,
+            is_rest: false,
         });
         let mut written = 0;
         for slice in slices {
@@ -159,9 +217,18 @@ impl<S: Stream> Inner<S> {
             .map_or(BUFFER_BYTES, |unsent| unsent.buffer.len() - unsent.end)
     }
 
+    /// Ends a turn: sends what was gathered, and lets go of buffers that will not be used up now.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(unread) = &mut self.unread {
+            self.buffers.keep_rest(unread);
+        }
         while let Some(unsent) = &mut self.unsent {
-            let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, unsent.bytes()))?;
+            let polled = Pin::new(&mut self.stream).poll_write(cx, unsent.bytes());
+            self.is_stuck = polled.is_pending();
+            if self.is_stuck {
+                self.buffers.keep_rest(unsent);
+            }
+            let sent = ready!(polled)?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -169,7 +236,7 @@ impl<S: Stream> Inner<S> {
             if unsent.bytes().is_empty()
                 && let Some(unsent) = self.unsent.take()
             {
-                self.buffers.put_back(unsent.buffer);
+                self.buffers.release(unsent);
             }
         }
         Poll::Ready(Ok(()))
@@ -191,6 +258,7 @@ pub fn wire<S: Stream>(stream: S, buffers: Buffers) -> (Wire<S>, WireEnd<S>) {
         buffers,
         unread: None,
         unsent: None,
+        is_stuck: false,
     }));
     (Wire(Rc::clone(&inner)), WireEnd(inner))
 }

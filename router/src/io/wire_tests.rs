@@ -145,6 +145,33 @@ async fn what_does_not_fit_waits_and_nothing_is_lost_or_swapped() {
 }
 
 #[tokio::test]
+async fn a_stuck_socket_holds_what_is_left_and_takes_nothing_more() {
+    let socket = Socket::with_room(1_000);
+    let (room, buffers) = (Rc::clone(&socket.room), Buffers::default());
+    let (mut wire, end) = wire(socket, buffers.clone());
+    wire.write_all(&[7; 5_000]).await.unwrap();
+    assert!(end.poll_drain(&mut context()).is_pending());
+    assert_eq!((buffers.held.get(), spare(&buffers)), (4_000, 1));
+    let refused = Pin::new(&mut wire).poll_write(&mut context(), &[8; 10]);
+    assert!(refused.is_pending());
+    *room.borrow_mut() = 1_000;
+    assert!(end.poll_drain(&mut context()).is_pending());
+    assert_eq!(buffers.held.get(), 4_000, "the rest is in one piece");
+    drop((wire, end));
+    assert_eq!(buffers.held.get(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_gathered_while_stuck_links_hold_all_they_may() {
+    let socket = Socket::with_room(usize::MAX);
+    let (written, buffers) = (Rc::clone(&socket.written), Buffers::default());
+    buffers.held.set(HELD_BYTES_MAX);
+    let (mut wire, _end) = wire(socket, buffers);
+    wire.write_all(b"at once").await.unwrap();
+    assert_eq!(*written.borrow(), [b"at once".to_vec()]);
+}
+
+#[tokio::test]
 async fn one_read_of_the_socket_serves_many_small_ones() {
     let buffers = Buffers::default();
     let mut socket = Socket::default();

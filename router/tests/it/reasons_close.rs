@@ -46,6 +46,8 @@ async fn close_drained() {
     let _stalled = Client::stalled(&router, BOB).await;
     let mut alice = Client::of(&router).await;
     alice.fills(BOB, 60_000, 10).await;
+    let planned = |scrape: &Scrape| scrape.value("deliveries_total") == 10;
+    router.scrape_when("a queue", planned).await;
     router.signal("TERM");
     alice.ends_with_status(0).await;
     let is_counted = |scrape: &Scrape| scrape.closed("drained") == 1;

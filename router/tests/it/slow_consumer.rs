@@ -98,6 +98,24 @@ async fn one_stalled_reader_of_64_is_closed_on_two_shards_too() {
 }
 
 #[tokio::test]
+async fn what_http2_holds_for_a_reader_is_charged_and_ends_at_the_deadline() {
+    let setup = Setup::new().limit("write_deadline", "2s");
+    let router = setup.start().await;
+    let mut stalled = Client::stalled(&router, TOPIC).await;
+    let sender = Client::of(&router).await;
+    // A single message is no queue, and HTTP/2 takes it whole.
+    sender.fills(TOPIC, 3_000_000, 1).await;
+    let is_charged = |scrape: &Scrape| {
+        scrape.value("egress_bytes") > 2_500_000 && scrape.value("egress_messages") == 0
+    };
+    router.scrape_when("charge", is_charged).await;
+    let is_closed = |scrape: &Scrape| scrape.closed("slow_consumer") == 1;
+    let scrape = router.scrape_when("close", is_closed).await;
+    assert_eq!(scrape.value("egress_bytes"), 0);
+    assert!(stalled.end().await.status().is_none(), "it was cut");
+}
+
+#[tokio::test]
 async fn a_congested_link_is_marked_where_operators_look() {
     let router = Router::start().await;
     let _stalled = Client::stalled(&router, TOPIC).await;

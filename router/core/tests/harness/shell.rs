@@ -235,6 +235,7 @@ impl Node {
         let (link, shard) = (self.ports[port].link, self.ports[port].shard);
         let more = self.shards[shard].poll_batch(link, bytes_max, &mut batch, self.now);
         let bytes = batch.len();
+        self.shards[shard].note_sent(link, bytes as u64, self.now);
         if bytes > 0 {
             let bytes = bytes::Buf::copy_to_bytes(&mut batch, bytes);
             self.ports[port].hear(bytes, &mut self.crypto);

@@ -261,7 +261,9 @@ impl World {
         let mut batch = Batch::new();
         let bytes_max = room.min(BATCH_BYTES);
         let waits = self.input(node, shard, |core, now| {
-            core.poll_batch(link, bytes_max, &mut batch, now)
+            let waits = core.poll_batch(link, bytes_max, &mut batch, now);
+            core.note_sent(link, batch.len() as u64, now);
+            waits
         });
         let length = batch.len();
         let mut bytes = batch.copy_to_bytes(length);
