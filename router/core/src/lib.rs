@@ -66,4 +66,4 @@ pub use reason::{CloseReason, DropReason, RefuseReason};
 pub use shard::{LinkOptions, ShardCore, ShardOptions};
 pub use time::Time;
 pub use timer::WATCH_INTERVAL;
-pub use view::{CLASSES, LinkView, ShardView};
+pub use view::{CLASSES, LINKS_PER_PAGE, LinkView, ShardView};

@@ -227,6 +227,22 @@ impl<C: LinkCrypto> Links<C> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Link<C>> {
         self.slots.iter().filter_map(|slot| slot.link.as_deref())
     }
+
+    /// The links in `slots_max` slots from `first` on, and the slot after them if there are more.
+    pub(crate) fn page(
+        &self,
+        first: u32,
+        slots_max: u32,
+    ) -> (impl Iterator<Item = &Link<C>>, Option<u32>) {
+        let first_index = usize::try_from(first).unwrap_or(usize::MAX);
+        let rest = self.slots.get(first_index..).unwrap_or_default();
+        let taken = rest
+            .len()
+            .min(usize::try_from(slots_max).unwrap_or(usize::MAX));
+        let page = rest.get(..taken).unwrap_or_default();
+        let next = (rest.len() > taken).then(|| first.saturating_add(slots_max));
+        (page.iter().filter_map(|slot| slot.link.as_deref()), next)
+    }
 }
 
 #[cfg(test)]

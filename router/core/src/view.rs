@@ -77,6 +77,9 @@ pub struct ShardView {
     pub accounts: [u64; Account::ALL.len()],
 }
 
+/// Slots that one call of [`ShardCore::view_links`] looks at.
+pub const LINKS_PER_PAGE: u32 = 512;
+
 /// Link classes in the order of [`ShardView::links`].
 pub const CLASSES: [(LinkClass, &str); 4] = [
     (LinkClass::App, "app"),
@@ -128,11 +131,13 @@ impl<C: LinkCrypto> ShardCore<C> {
         }
     }
 
-    /// Up to `count_max` links from slot order, after skipping `skip`.
+    /// The links in [`LINKS_PER_PAGE`] slots from `first` on, in slot order, and the slot to go on with
+    /// if there are more: a turn is spent on no more of them.
     #[must_use]
-    pub fn view_links(&self, skip: usize, count_max: usize, now: Time) -> Vec<LinkView> {
+    pub fn view_links(&self, first: u32, now: Time) -> (Vec<LinkView>, Option<u32>) {
         let mut views = Vec::new();
-        for link in self.links.iter().skip(skip).take(count_max) {
+        let (page, next) = self.links.page(first, LINKS_PER_PAGE);
+        for link in page {
             let terms = link.terms.as_ref();
             views.push(LinkView {
                 id: link.id,
@@ -166,7 +171,7 @@ impl<C: LinkCrypto> ShardCore<C> {
                 is_paused: link.is_paused,
             });
         }
-        views
+        (views, next)
     }
 
     /// What has been counted so far.

@@ -209,3 +209,18 @@ fn a_slot_is_used_again_and_never_mistaken() {
     node.advance(millis(1));
     node.leave_nothing_behind();
 }
+
+#[test]
+fn every_link_stands_on_one_page() {
+    let mut node = Node::new();
+    let count = slipring_core::LINKS_PER_PAGE as usize * 2 + 5;
+    node.connect_many("client", count);
+    let (mut next, mut seen, mut pages) = (Some(0), std::collections::BTreeSet::new(), 0);
+    while let Some(first) = next {
+        let (page, more) = node.shards[0].view_links(first, node.now);
+        assert!(page.len() <= slipring_core::LINKS_PER_PAGE as usize);
+        assert!(page.iter().all(|link| seen.insert(link.id)));
+        (next, pages) = (more, pages + 1);
+    }
+    assert_eq!((seen.len(), pages), (count, 3));
+}

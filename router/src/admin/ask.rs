@@ -70,7 +70,7 @@ impl Asks {
 
     /// Every link; `None` inside if a shard did not answer in time.
     pub(super) async fn links(&self) -> Rc<Option<Vec<LinkView>>> {
-        let ask = || async { timeout(PATIENCE, self.node.links(usize::MAX)).await.ok() };
+        let ask = || async { timeout(PATIENCE, self.node.links()).await.ok() };
         self.links.fresh(ask).await
     }
 }

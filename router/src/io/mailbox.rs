@@ -24,14 +24,12 @@ use crate::{io::tls::ServerTls, metrics::ShardReport};
 pub enum Ask {
     /// Its numbers.
     View(oneshot::Sender<ShardReport>),
-    /// Its links: at most `count_max` after skipping `skip`.
+    /// A page of its links.
     Links {
-        /// Links to skip, in slot order.
-        skip: usize,
-        /// Links to return at most.
-        count_max: usize,
-        /// Where the answer goes.
-        reply: oneshot::Sender<Vec<LinkView>>,
+        /// The slot to begin with.
+        first: u32,
+        /// Where the answer goes: the links, and the slot to go on with.
+        reply: oneshot::Sender<(Vec<LinkView>, Option<u32>)>,
     },
     /// The truth; only the control shard answers.
     Rib(oneshot::Sender<RibView>),
@@ -138,18 +136,19 @@ impl Node {
         views
     }
 
-    /// At most `count_max` links, in shard and slot order.
-    pub async fn links(&self, count_max: usize) -> Vec<LinkView> {
+    /// All links, in shard and slot order: page by page, so that no shard spends a long turn on it.
+    pub async fn links(&self) -> Vec<LinkView> {
         let mut links = Vec::new();
-        let ask = |reply| Ask::Links {
-            skip: 0,
-            count_max,
-            reply,
-        };
-        for answer in self.ask_all(ask) {
-            links.extend(answer.await.unwrap_or_default());
+        for mailbox in &self.inner.mailboxes {
+            let mut next = Some(0);
+            while let Some(first) = next {
+                let (reply, answer) = oneshot::channel();
+                mailbox.put(Ask::Links { first, reply });
+                let (page, more) = answer.await.unwrap_or_default();
+                links.extend(page);
+                next = more;
+            }
         }
-        links.truncate(count_max);
         links
     }
 

@@ -177,13 +177,9 @@ impl<R: Runtime> Task<R> {
         // Whoever asked may have gone; then nobody misses the answer.
         match ask {
             Ask::View(reply) => drop(reply.send(self.report(now))),
-            Ask::Links {
-                skip,
-                count_max,
-                reply,
-            } => {
-                let links = self.shard.core().borrow().view_links(skip, count_max, now);
-                drop(reply.send(links));
+            Ask::Links { first, reply } => {
+                let page = self.shard.core().borrow().view_links(first, now);
+                drop(reply.send(page));
             }
             Ask::Rib(reply) => {
                 if let Some(control) = self.shard.control() {

@@ -107,7 +107,7 @@ impl FakeNode {
             .unwrap();
         runtime.block_on(async {
             let (views, rib) = (self.node.views().await, self.node.rib().await);
-            format!("{views:?} {rib:?} {:?}", self.node.links(usize::MAX).await)
+            format!("{views:?} {rib:?} {:?}", self.node.links().await)
         })
     }
 }
@@ -316,14 +316,8 @@ impl World {
                 };
                 reply.send(ShardReport { core, shell }).ok();
             }
-            Ask::Links {
-                skip,
-                count_max,
-                reply,
-            } => {
-                reply
-                    .send(self.shards[shard].view_links(skip, count_max, NOW))
-                    .ok();
+            Ask::Links { first, reply } => {
+                reply.send(self.shards[shard].view_links(first, NOW)).ok();
             }
             Ask::Rib(reply) => {
                 let rib = self.control.rib();

@@ -280,10 +280,7 @@ impl Node {
             .iter()
             .map(|kind| counters.messages_in.at(kind.index()))
             .sum();
-        let links = self
-            .shards
-            .iter()
-            .flat_map(|s| s.view_links(0, usize::MAX, self.now));
+        let links = self.shards.iter().flat_map(|s| s.view_links(0, self.now).0);
         let waiting: u64 = links.map(|link| u64::from(link.egress_messages)).sum();
         let crossing: usize = self
             .rings
