@@ -48,8 +48,8 @@ enum Delivery {
 pub(crate) enum Forwarded {
     /// At least this target can take more.
     Flowing(LinkId),
-    /// Every target is congested.
-    Congested,
+    /// Every target is congested; this is one of them.
+    Congested(LinkId),
     /// There was no target.
     Nobody,
 }
@@ -113,7 +113,7 @@ impl<C: LinkCrypto> ShardCore<C> {
         self.counters.routed = self.counters.routed.saturating_add(1);
         let count = links.len() as u64;
         self.counters.deliveries = self.counters.deliveries.saturating_add(count);
-        let mut flowing = None;
+        let (mut flowing, mut crowded) = (None, None);
         let mut remote = 0_usize;
         for link in links {
             let congested = if link.shard() == self.shard {
@@ -122,14 +122,18 @@ impl<C: LinkCrypto> ShardCore<C> {
                 remote = remote.saturating_add(1);
                 self.congested_elsewhere.contains(link)
             };
-            if !congested {
+            if congested {
+                crowded = Some(*link);
+            } else {
                 flowing = Some(*link);
             }
         }
         if remote > 0 {
             self.hand_off(links, message);
         }
-        flowing.map_or(Forwarded::Congested, Forwarded::Flowing)
+        let flowing = flowing.map(Forwarded::Flowing);
+        let crowded = crowded.map(Forwarded::Congested);
+        flowing.or(crowded).unwrap_or(Forwarded::Nobody)
     }
 
     /// Delivers a message that another shard planned.

@@ -111,7 +111,7 @@ impl<C: LinkCrypto> ShardCore<C> {
                 congested: false,
             } => {
                 self.congested_elsewhere.remove(&link);
-                self.resume_stalled();
+                self.resume_stalled(link);
             }
         }
     }

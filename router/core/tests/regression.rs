@@ -306,3 +306,26 @@ fn a_reader_far_away_that_takes_little_at_a_time_is_still_waited_for() {
     node.assert_nothing_dropped();
     assert_eq!(node.received(bob).len(), 3_000);
 }
+
+#[test]
+fn a_link_with_room_again_let_the_publishers_of_another_go() {
+    for shards in [1, 2] {
+        let mut node = Node::of(shards);
+        let last = usize::from(shards) - 1;
+        let (full, other) = (node.connect("full", last), node.connect("other", last));
+        node.subscribe(full, "full/1");
+        node.subscribe(other, "other/1");
+        let waiting = node.connect_many("waiting", 2);
+        let third = node.connect("third", 0);
+        node.congest(third, other, "other/1");
+        node.congest(waiting[0], full, "full/1");
+        node.congest(waiting[1], full, "full/1");
+        node.set_reading(other, Reading::Freely);
+        assert!(!node.is_paused(third), "its own target has room");
+        let held = waiting.iter().all(|publisher| node.is_paused(*publisher));
+        assert!(held, "theirs has none, with {shards} shards");
+        node.advance(millis(10));
+        let held = waiting.iter().any(|publisher| node.is_paused(*publisher));
+        assert!(!held, "but nobody is held for longer");
+    }
+}
