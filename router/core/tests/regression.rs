@@ -3,8 +3,12 @@
 mod harness;
 
 use harness::{Dial, Node, NodeOptions, Reading, fields, millis, seconds, tail};
-use slipring_core::{Account, CloseReason, DropReason, Limits, LinkOptions};
-use slipring_proto::link::LinkPolicy;
+use slipring_core::{Account, CloseReason, ControlEvent, DropReason, Limits, LinkOptions, Output};
+use slipring_fib::{Change, Delta, LinkClass};
+use slipring_proto::{
+    link::LinkPolicy,
+    name::{Name, Prefix},
+};
 
 #[test]
 fn an_expired_message_left_its_target_to_the_next_message_of_another_name() {
@@ -328,4 +332,26 @@ fn a_link_with_room_again_let_the_publishers_of_another_go() {
         let held = waiting.iter().any(|publisher| node.is_paused(*publisher));
         assert!(!held, "but nobody is held for longer");
     }
+}
+
+#[test]
+fn a_delta_that_could_not_be_applied_was_reported_as_applied() {
+    let mut node = Node::new();
+    let alice = node.connect("alice", 0);
+    let (link, now) = (node.link(alice), node.now);
+    let core = &mut node.shards[0];
+    let applied = [1, 3, 1, 2].map(|seq| {
+        let change = Change::Add {
+            name: Name::new(Prefix([1, 2, 3]), u128::from(seq)),
+            link,
+            class: LinkClass::Edge,
+        };
+        core.handle_control(ControlEvent::Delta(Delta { seq, change }), now);
+        match core.poll_output() {
+            Some(Output::Applied(seq)) => Some(seq),
+            _ => None,
+        }
+    });
+    assert_eq!(applied, [Some(1), None, None, Some(2)]);
+    assert_eq!(core.counters().fib_deltas, 2);
 }
