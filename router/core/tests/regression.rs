@@ -355,3 +355,30 @@ fn a_delta_that_could_not_be_applied_was_reported_as_applied() {
     assert_eq!(applied, [Some(1), None, None, Some(2)]);
     assert_eq!(core.counters().fib_deltas, 2);
 }
+
+#[test]
+fn a_message_for_one_was_lost_at_a_link_whose_route_outlived_it() {
+    let mut node = Node::of(2);
+    let alice = node.connect("alice", 0);
+    let (bob, dave) = (node.dial("bob", Dial::remote(0)), node.connect("dave", 0));
+    let carol = node.connect("carol", 1);
+    node.subscribe(bob, "group/1");
+    for (index, client) in [(1, carol), (2, dave)] {
+        node.subscribe(client, &format!("group/{index}"));
+    }
+    // Nothing that the control shard says arrives at shard 0.
+    node.freeze(0);
+    node.vanish(bob);
+    node.vanish(dave);
+    for name in ["group", "group", "group", "group/1"] {
+        node.publish(alice, name, "to whoever is there");
+    }
+    assert_eq!(node.received(carol).len(), 4);
+    node.assert_nothing_dropped();
+    // Whoever is the only one is not looked for again and again.
+    node.publish(alice, "group/2", "to nobody");
+    assert_eq!(node.dropped(DropReason::LinkGone), 1);
+    node.thaw(0);
+    node.publish(alice, "group", "to whoever is left");
+    assert_eq!(node.received(carol), ["to whoever is left"]);
+}
