@@ -33,7 +33,8 @@ pub enum Intake {
     Next,
     /// Feed nothing more until [`crate::Output::Resume`].
     Pause,
-    /// The link is gone; its [`crate::Output::Close`] waits.
+    /// The link is gone, and its [`crate::Output::Close`] waits; or it is ending, takes no more input,
+    /// and is closed when its last message has left.
     Gone,
 }
 
@@ -96,8 +97,9 @@ impl<C: LinkCrypto> ShardCore<C> {
         let Some(link) = self.links.find_mut(id) else {
             return Intake::Gone;
         };
-        if link.pending > 0 {
-            // Whatever this publish provokes must find the subscriptions that were sent before it.
+        if link.pending > 0 && !matches!(link.phase, Phase::Leaving) {
+            // Whatever this publish provokes must find the subscriptions that were sent before it; of a
+            // link that is leaving nobody finds any, and the end of its routes would also be its own.
             self.ledger.charge(Account::Assembly, held_bytes(&envelope));
             link.held = Some(envelope);
             return self.pause(id);

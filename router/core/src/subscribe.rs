@@ -14,6 +14,7 @@ use crate::{
     event::{ControlEvent, ControlRequest, Output},
     ingress::{Intake, Rejected, held_bytes},
     ledger::Account,
+    links::Phase,
     reason::{DropReason, RefuseReason},
     shard::ShardCore,
     time::Time,
@@ -50,6 +51,10 @@ impl<C: LinkCrypto> ShardCore<C> {
         let Some(link) = self.links.find_mut(id) else {
             return Intake::Gone;
         };
+        if matches!(link.phase, Phase::Leaving) {
+            // Its routes are withdrawn already, and nothing would withdraw this one.
+            return self.lose(DropReason::LinkGone);
+        }
         link.pending = link.pending.saturating_add(1);
         link.has_requested = true;
         self.counters.requests = self.counters.requests.saturating_add(1);
