@@ -15,7 +15,7 @@ use slipring_proto::{
 use crate::{
     egress::{COPY_BYTES_MAX, HEAD_MARGIN_BYTES},
     event::{Handoff, Output, Targets},
-    flow::{FLOW_BYTES_MAX, FlowId, Plan},
+    flow::{FlowId, Plan},
     ledger::Account,
     links::Link,
     reason::DropReason,
@@ -343,7 +343,12 @@ fn write_head<C: LinkCrypto>(
     }
     room.extend_from_slice(header);
     let head_bytes = u32::try_from(room.len().saturating_sub(before)).ok()?;
-    if known.is_none() && ledger.fits(Account::Flows, FLOW_BYTES_MAX) {
+    if known.is_none()
+        && ledger.fits(
+            Account::Flows,
+            link.signed.growth(message.flow, &scratch.header),
+        )
+    {
         let grown = link.signed.put(message.flow, &scratch.header);
         ledger.charge(Account::Flows, grown);
     }

@@ -16,7 +16,7 @@ use slipring_proto::{
 
 use crate::{
     counters::MessageKind,
-    flow::{FLOW_BYTES_MAX, Flow, FlowId, HEADER_BYTES_MAX, Plan},
+    flow::{Flow, FlowId, HEADER_BYTES_MAX, Plan},
     forward::{Forwarded, Verified},
     ledger::Account,
     links::{Link, Phase},
@@ -161,14 +161,15 @@ impl<C: LinkCrypto> ShardCore<C> {
         let raw = &envelope.header;
         let seq = self.fib.seq();
         let plan = self.plan(id, &header);
-        let has_room = self.ledger.fits(Account::Flows, FLOW_BYTES_MAX);
+        let Some(link) = self.links.find_mut(id) else {
+            return Forwarded::Nobody;
+        };
+        // Of a full pool every link keeps the places it has, for whatever header comes next.
+        let has_room = self.ledger.fits(Account::Flows, link.flows.growth(raw));
         if !self.has_flow_cache || !has_room || raw.len() > HEADER_BYTES_MAX {
             return self.forward(id, FlowId::NONE, raw, &header, envelope, &plan, now);
         }
         let flow_id = self.flow_numbers.next();
-        let Some(link) = self.links.find_mut(id) else {
-            return Forwarded::Nobody;
-        };
         let (mut flow, before) = link.flows.refill(raw, flow_id, header);
         let forwarded = self.forward(id, flow_id, raw, &flow.header, envelope, &plan, now);
         flow.plan = Some((seq, plan));
