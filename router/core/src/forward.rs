@@ -263,9 +263,7 @@ impl<C: LinkCrypto> ShardCore<C> {
             self.counters.drop_out(DropReason::Oversize, 1);
             return Delivery::Settled;
         };
-        let charged = link
-            .egress
-            .commit(head_bytes, message.tail.body.clone(), now);
+        let charged = link.egress.commit(head_bytes, &message.tail.body, now);
         self.ledger.charge(Account::Egress, charged);
         let congested = link.egress.is_congested();
         if was_empty {
