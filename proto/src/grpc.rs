@@ -23,6 +23,11 @@ pub const METHOD_PATH: &str = "/dataplane.proto.v1.DataPlaneService/OpenChannel"
 /// costs more than its bytes there, and a peer chooses how many there are.
 const PIECE_BYTES_MIN: usize = 1_024;
 
+/// A piece that is kept by reference while its message is unfinished keeps the memory of the whole
+/// chunk it was cut from, at most so many times its own. Fewer would copy larger pieces, which is what
+/// references are there to avoid.
+const PINNED_TIMES_MAX: usize = 4;
+
 /// Appends the prefix of an uncompressed message of `len` bytes.
 #[inline]
 pub fn put_prefix(len: u32, out: &mut BytesMut) {
@@ -36,8 +41,9 @@ pub fn put_prefix(len: u32, out: &mut BytesMut) {
 #[derive(Debug)]
 pub struct Deframer {
     message_bytes_max: u32,
-    /// The chunk being cut.
+    /// The chunk being cut, and how long it was before.
     current: Bytes,
+    current_bytes: usize,
     /// Chunks pushed while `current` was not used up, and their bytes.
     waiting: VecDeque<Bytes>,
     waiting_bytes: usize,
@@ -74,6 +80,7 @@ impl Deframer {
         Self {
             message_bytes_max,
             current: Bytes::new(),
+            current_bytes: 0,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             state: START,
@@ -87,6 +94,7 @@ impl Deframer {
             return;
         }
         if self.current.is_empty() {
+            self.current_bytes = chunk.len();
             self.current = chunk;
         } else {
             self.waiting_bytes = self.waiting_bytes.saturating_add(chunk.len());
@@ -168,7 +176,12 @@ impl Deframer {
                 } => {
                     let piece = self.current.split_to(self.current.len().min(*missing));
                     *missing = missing.saturating_sub(piece.len());
-                    gather(piece, pieces, run);
+                    let pinned_bytes = if *missing == 0 {
+                        piece.len()
+                    } else {
+                        self.current_bytes
+                    };
+                    gather(piece, pinned_bytes, pieces, run);
                     if *missing == 0 {
                         if !run.is_empty() {
                             pieces.push(mem::take(run).freeze());
@@ -215,16 +228,22 @@ impl Deframer {
     fn refill(&mut self) {
         if self.current.is_empty() {
             self.current = self.waiting.pop_front().unwrap_or_default();
+            self.current_bytes = self.current.len();
             self.waiting_bytes = self.waiting_bytes.saturating_sub(self.current.len());
         }
     }
 }
 
-/// Adds a piece of a message: the first two by reference, so that a message over two frames is
-/// never copied, and the later ones by reference if they are worth it.
-fn gather(piece: Bytes, pieces: &mut Body, run: &mut BytesMut) {
+/// Adds a piece of a message that would keep `pinned_bytes` in memory: the first two by reference, so
+/// that a message over two frames is not copied, and the later ones by reference if they are worth it.
+///
+/// A piece that would pin much more than itself while the rest of its message is awaited is copied
+/// wherever it stands, so that a peer cannot make us hold more than we know of.
+fn gather(piece: Bytes, pinned_bytes: usize, pieces: &mut Body, run: &mut BytesMut) {
     let is_short = piece.len() < PIECE_BYTES_MIN;
-    if is_short && (!run.is_empty() || pieces.chunks().nth(1).is_some()) {
+    let is_later = !run.is_empty() || pieces.chunks().nth(1).is_some();
+    let is_sparse = piece.len().saturating_mul(PINNED_TIMES_MAX) < pinned_bytes;
+    if is_sparse || (is_short && is_later) {
         run.extend_from_slice(&piece);
         return;
     }

@@ -94,6 +94,45 @@ fn crumbs_are_gathered_and_counted() {
 }
 
 #[test]
+fn a_crumb_of_an_unfinished_message_kept_its_whole_frame_in_memory() {
+    let (whole, _) = framed(1 << 20, 1);
+    let (begun, body) = framed(100_000, 2);
+    let frame = Bytes::from([&whole[..], &begun[..11]].concat());
+    let mut deframer = Deframer::new(1 << 20);
+    deframer.push(frame.clone());
+    drop(deframer.pop().unwrap().unwrap());
+    assert_eq!(deframer.pop(), Ok(None));
+    assert_eq!(deframer.assembling_bytes(), 11);
+    assert!(frame.is_unique(), "nothing refers to the frame any more");
+    deframer.push(Bytes::from(begun[11..].to_vec()));
+    assert_eq!(deframer.pop(), Ok(Some(Body::from(body))));
+}
+
+#[test]
+fn what_an_unfinished_message_pins_is_a_small_multiple_of_what_is_counted() {
+    for tail in [1, 10, 1_000, 5_000, 20_000] {
+        let mut deframer = Deframer::new(1 << 20);
+        let (stream, _) = framed(1 << 20, 1);
+        let mut stream = Bytes::from(stream);
+        let mut frames = Vec::new();
+        // Each frame ends with a crumb of a message whose rest comes in small frames.
+        let first = Bytes::from([&framed(20_000, 0).0[..], &stream.split_to(tail)].concat());
+        frames.push(first.clone());
+        deframer.push(first);
+        while deframer.pop().unwrap().is_some() {}
+        for size in [1, 100, 1_024, 3_000, 60_000, 2] {
+            let frame = Bytes::copy_from_slice(&stream.split_to(size));
+            frames.push(frame.clone());
+            deframer.push(frame);
+            assert_eq!(deframer.pop(), Ok(None));
+            let pinned = frames.iter().filter(|frame| !frame.is_unique());
+            let pinned: usize = pinned.map(Bytes::len).sum();
+            assert!(pinned <= PINNED_TIMES_MAX * deframer.assembling_bytes());
+        }
+    }
+}
+
+#[test]
 fn status_trailers_survive_both_ways() {
     for (index, (status, text)) in Status::ALL.into_iter().enumerate() {
         assert_eq!(status as usize, index);

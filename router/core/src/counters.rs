@@ -99,7 +99,8 @@ impl<const N: usize> Tally<N> {
 pub struct Counters {
     /// Messages received, by [`MessageKind`].
     pub messages_in: Tally<{ MessageKind::ALL.len() }>,
-    /// Messages handed to the transport, by [`MessageKind`].
+    /// Messages sent, by [`MessageKind`]: publishes when they are handed to the transport, and
+    /// acknowledgements and link messages when they are queued for it.
     pub messages_out: Tally<{ MessageKind::ALL.len() }>,
     /// Protobuf bytes received.
     pub bytes_in: u64,

@@ -2,8 +2,8 @@
 //!
 //! Links are told one after the other, spread over time, so that their owners do not all reconnect at
 //! once. A link that is told withdraws its routes first; when no shard can find it any more and its
-//! queue is empty, its stream ends with status 0. Nothing that was queued before is lost, unless the
-//! deadline passes.
+//! queue is empty, its stream ends with status 0. Until then what it publishes is forwarded, and what it
+//! subscribes is not. Nothing that was queued before is lost, unless the deadline passes.
 
 use std::collections::VecDeque;
 

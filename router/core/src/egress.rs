@@ -194,13 +194,13 @@ impl Egress {
     /// Queues a data message whose head, `head_bytes` long, was just appended.
     ///
     /// Returns the bytes charged.
-    pub(crate) fn commit(&mut self, head_bytes: u32, tail: Body, now: Time) -> u64 {
+    pub(crate) fn commit(&mut self, head_bytes: u32, tail: &Body, now: Time) -> u64 {
         let tail_bytes = u32::try_from(tail.len()).unwrap_or(u32::MAX);
         let low_mark = self.bounds.low_mark().bytes_max;
         if tail.len() <= COPY_BYTES_MAX || self.bytes > low_mark {
-            self.chunks.copy(&tail);
+            self.chunks.copy(tail);
         } else {
-            self.chunks.borrow(tail);
+            self.chunks.borrow(tail.clone());
         }
         let bytes = head_bytes.saturating_add(tail_bytes);
         self.messages = self.messages.saturating_add(1);

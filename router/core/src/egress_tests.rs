@@ -32,7 +32,7 @@ fn put(queue: &mut Egress, mark: u8, tail: impl Into<Bytes>, now: Time) -> bool 
         0
     };
     queue.head_room(2 + copied).extend_from_slice(&[mark, b':']);
-    let charged = queue.commit(2, tail.clone(), now);
+    let charged = queue.commit(2, &tail, now);
     assert_eq!(charged, 2 + tail.len() as u64);
     assert_eq!(queue.bytes(), before + charged);
     assert!(queue.is_consistent());
@@ -123,7 +123,7 @@ fn a_tail_in_pieces_keeps_its_pieces() {
     let mut tail = Body::from(Bytes::from(x(3_000)));
     tail.push(Bytes::from(x(4_000)));
     queue.head_room(2).extend_from_slice(b"a:");
-    queue.commit(2, tail, at(0));
+    queue.commit(2, &tail, at(0));
     let (_, chunks) = pull(&mut queue, usize::MAX, at(0));
     let lengths: Vec<usize> = chunks.iter().map(Bytes::len).collect();
     assert_eq!(lengths, [2, 3_000, 4_000]);

@@ -25,12 +25,6 @@ const SLOT_MASK: u64 = SLOTS as u64 - 1;
 /// Longer headers, in bytes, are not remembered.
 pub(crate) const HEADER_BYTES_MAX: usize = 1 << 10;
 
-/// What one remembered header may cost, in bytes, its plan apart.
-pub(crate) const FLOW_BYTES_MAX: u64 = HEADER_BYTES_MAX as u64 + 512;
-
-const _: () = assert!((HEADER_BYTES_MAX + size_of::<Flow>()) as u64 <= FLOW_BYTES_MAX);
-const _: () = assert!((HEADER_BYTES_MAX + size_of::<Signed>()) as u64 <= FLOW_BYTES_MAX);
-
 /// The number of a flow: unique in the process while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FlowId(u64);
@@ -115,6 +109,15 @@ impl FlowCache {
         }
     }
 
+    /// Bytes that the cache grows by, at most, if [`Self::refill`] makes a flow of `raw`.
+    pub(crate) fn growth(&self, raw: &[u8]) -> u64 {
+        let old = self.slots.get(position(raw)).and_then(Option::as_ref);
+        match old {
+            None => (size_of::<Flow>() as u64).saturating_add(raw.len() as u64),
+            Some(flow) => growth(&flow.raw, raw),
+        }
+    }
+
     /// A flow for a header that was just verified, in the memory of the one it replaces.
     ///
     /// The second part of the result is what the replaced one held, in bytes.
@@ -170,6 +173,15 @@ impl SignedCache {
         (signed.id == id && id != FlowId::NONE).then_some(signed.header.as_slice())
     }
 
+    /// Bytes that the cache grows by, at most, if [`Self::put`] remembers `header`.
+    pub(crate) fn growth(&self, id: FlowId, header: &[u8]) -> u64 {
+        let old = self.slots.get(numbered(id)).and_then(Option::as_ref);
+        match old {
+            None => (size_of::<Signed>() as u64).saturating_add(header.len() as u64),
+            Some(signed) => growth(&signed.header, header),
+        }
+    }
+
     /// Remembers a signed header. Returns the bytes that the cache grew by.
     pub(crate) fn put(&mut self, id: FlowId, header: &[u8]) -> u64 {
         if id == FlowId::NONE || header.len() > HEADER_BYTES_MAX {
@@ -204,6 +216,11 @@ fn refill(buffer: &mut Vec<u8>, content: &[u8]) {
     buffer.clear();
     buffer.reserve_exact(content.len());
     buffer.extend_from_slice(content);
+}
+
+/// What [`refill`] adds to the memory of `buffer`.
+fn growth(buffer: &Vec<u8>, content: &[u8]) -> u64 {
+    (content.len() as u64).saturating_sub(buffer.capacity() as u64)
 }
 
 fn signed_bytes(signed: &Signed) -> u64 {
@@ -251,6 +268,23 @@ mod tests {
             cache.take(b"header").is_none(),
             "whoever took it brings it back"
         );
+    }
+
+    #[test]
+    fn a_place_that_is_taken_grows_by_what_its_next_header_is_longer() {
+        let mut flows = FlowCache::default();
+        let mut signed = SignedCache::default();
+        for header in [[7; 100].as_slice(), &[7; 60], &[7; 100], &[7; 130]] {
+            let wanted = flows.growth(header);
+            let before = flows.bytes();
+            let (flow, _) = flows.refill(header, FlowId(1), RoutedHeader::default());
+            flows.put(flow);
+            assert_eq!(flows.bytes() - before, wanted);
+            let wanted = signed.growth(FlowId(1), header);
+            assert_eq!(signed.put(FlowId(1), header), wanted);
+        }
+        assert_eq!(flows.growth(&[7; 100]), 0);
+        assert_eq!(signed.growth(FlowId(9), &[7; 131]), 1);
     }
 
     #[test]

@@ -15,13 +15,17 @@ use slipring_proto::{
 use crate::{
     egress::{COPY_BYTES_MAX, HEAD_MARGIN_BYTES},
     event::{Handoff, Output, Targets},
-    flow::{FLOW_BYTES_MAX, FlowId, Plan},
+    flow::{FlowId, Plan},
     ledger::Account,
     links::Link,
     reason::DropReason,
     shard::ShardCore,
     time::Time,
 };
+
+/// How many links of one class are asked for in the place of one that is gone. More can be gone at once
+/// only until their routes are withdrawn.
+const MATCHES_MAX: usize = 8;
 
 /// A publish that passed every check of its ingress link.
 pub(crate) struct Verified<'a> {
@@ -41,6 +45,8 @@ enum Delivery {
     Settled,
     /// Queued or dropped at a link that is congested.
     Congested,
+    /// Neither queued nor counted: its link takes nothing any more.
+    Gone,
 }
 
 /// What became of a publish.
@@ -48,8 +54,8 @@ enum Delivery {
 pub(crate) enum Forwarded {
     /// At least this target can take more.
     Flowing(LinkId),
-    /// Every target is congested.
-    Congested,
+    /// Every target is congested; this is one of them.
+    Congested(LinkId),
     /// There was no target.
     Nobody,
 }
@@ -113,23 +119,67 @@ impl<C: LinkCrypto> ShardCore<C> {
         self.counters.routed = self.counters.routed.saturating_add(1);
         let count = links.len() as u64;
         self.counters.deliveries = self.counters.deliveries.saturating_add(count);
-        let mut flowing = None;
+        self.send_to(links, message, now)
+    }
+
+    fn send_to(&mut self, links: &[LinkId], message: &Verified<'_>, now: Time) -> Forwarded {
+        let (mut flowing, mut crowded) = (None, None);
         let mut remote = 0_usize;
         for link in links {
             let congested = if link.shard() == self.shard {
-                self.enqueue(*link, message, now) == Delivery::Congested
+                let delivery = self.enqueue(*link, message, now);
+                if delivery == Delivery::Gone {
+                    if message.header.fanout == 1
+                        && let Some(other) = self.match_again(message)
+                    {
+                        return self.send_to(&[other], message, now);
+                    }
+                    self.counters.drop_out(DropReason::LinkGone, 1);
+                }
+                delivery == Delivery::Congested
             } else {
                 remote = remote.saturating_add(1);
                 self.congested_elsewhere.contains(link)
             };
-            if !congested {
+            if congested {
+                crowded = Some(*link);
+            } else {
                 flowing = Some(*link);
             }
         }
         if remote > 0 {
             self.hand_off(links, message);
         }
-        flowing.map_or(Forwarded::Congested, Forwarded::Flowing)
+        let flowing = flowing.map(Forwarded::Flowing);
+        let crowded = crowded.map(Forwarded::Congested);
+        flowing.or(crowded).unwrap_or(Forwarded::Nobody)
+    }
+
+    /// Another target for a message for one whose first turned out to be gone, while this shard has not
+    /// heard that its route is (WIRE §7.4): the next in turn that is not known to be gone as well.
+    fn match_again(&mut self, message: &Verified<'_>) -> Option<LinkId> {
+        let destination = message.header.destination.as_ref()?.name()?;
+        for class in LinkClass::ALL {
+            let only = ClassSet::NONE.with(class);
+            for _ in 0..MATCHES_MAX {
+                let Some(choice) = self.fib.one(destination, message.ingress, only) else {
+                    break;
+                };
+                if !self.is_gone(choice.link) {
+                    return Some(choice.link);
+                }
+                if choice.sole {
+                    break;
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether `link` is one of this shard's and takes nothing any more.
+    fn is_gone(&self, link: LinkId) -> bool {
+        let accepts = |link: &Link<C>| link.accepts();
+        link.shard() == self.shard && !self.links.find(link).is_some_and(accepts)
     }
 
     /// Delivers a message that another shard planned.
@@ -143,7 +193,9 @@ impl<C: LinkCrypto> ShardCore<C> {
             tail: &handoff.tail,
         };
         for link in handoff.targets.as_slice() {
-            self.enqueue(*link, &message, now);
+            if self.enqueue(*link, &message, now) == Delivery::Gone {
+                self.counters.drop_out(DropReason::LinkGone, 1);
+            }
         }
     }
 
@@ -185,8 +237,7 @@ impl<C: LinkCrypto> ShardCore<C> {
     /// Queues one delivery at a link of this shard.
     fn enqueue(&mut self, target: LinkId, message: &Verified<'_>, now: Time) -> Delivery {
         let Some(link) = self.links.find_mut(target).filter(|link| link.accepts()) else {
-            self.counters.drop_out(DropReason::LinkGone, 1);
-            return Delivery::Settled;
+            return Delivery::Gone;
         };
         let tail_bytes = message.tail.body.len();
         let worst = (message
@@ -212,9 +263,7 @@ impl<C: LinkCrypto> ShardCore<C> {
             self.counters.drop_out(DropReason::Oversize, 1);
             return Delivery::Settled;
         };
-        let charged = link
-            .egress
-            .commit(head_bytes, message.tail.body.clone(), now);
+        let charged = link.egress.commit(head_bytes, &message.tail.body, now);
         self.ledger.charge(Account::Egress, charged);
         let congested = link.egress.is_congested();
         if was_empty {
@@ -292,7 +341,12 @@ fn write_head<C: LinkCrypto>(
     }
     room.extend_from_slice(header);
     let head_bytes = u32::try_from(room.len().saturating_sub(before)).ok()?;
-    if known.is_none() && ledger.fits(Account::Flows, FLOW_BYTES_MAX) {
+    if known.is_none()
+        && ledger.fits(
+            Account::Flows,
+            link.signed.growth(message.flow, &scratch.header),
+        )
+    {
         let grown = link.signed.put(message.flow, &scratch.header);
         ledger.charge(Account::Flows, grown);
     }

@@ -16,7 +16,7 @@ use slipring_proto::{
 
 use crate::{
     counters::MessageKind,
-    flow::{FLOW_BYTES_MAX, Flow, FlowId, HEADER_BYTES_MAX, Plan},
+    flow::{Flow, FlowId, HEADER_BYTES_MAX, Plan},
     forward::{Forwarded, Verified},
     ledger::Account,
     links::{Link, Phase},
@@ -33,7 +33,8 @@ pub enum Intake {
     Next,
     /// Feed nothing more until [`crate::Output::Resume`].
     Pause,
-    /// The link is gone; its [`crate::Output::Close`] waits.
+    /// The link is gone, and its [`crate::Output::Close`] waits; or it is ending, takes no more input,
+    /// and is closed when its last message has left.
     Gone,
 }
 
@@ -96,8 +97,9 @@ impl<C: LinkCrypto> ShardCore<C> {
         let Some(link) = self.links.find_mut(id) else {
             return Intake::Gone;
         };
-        if link.pending > 0 {
-            // Whatever this publish provokes must find the subscriptions that were sent before it.
+        if link.pending > 0 && !matches!(link.phase, Phase::Leaving) {
+            // Whatever this publish provokes must find the subscriptions that were sent before it; of a
+            // link that is leaving nobody finds any, and the end of its routes would also be its own.
             self.ledger.charge(Account::Assembly, held_bytes(&envelope));
             link.held = Some(envelope);
             return self.pause(id);
@@ -159,14 +161,15 @@ impl<C: LinkCrypto> ShardCore<C> {
         let raw = &envelope.header;
         let seq = self.fib.seq();
         let plan = self.plan(id, &header);
-        let has_room = self.ledger.fits(Account::Flows, FLOW_BYTES_MAX);
+        let Some(link) = self.links.find_mut(id) else {
+            return Forwarded::Nobody;
+        };
+        // Of a full pool every link keeps the places it has, for whatever header comes next.
+        let has_room = self.ledger.fits(Account::Flows, link.flows.growth(raw));
         if !self.has_flow_cache || !has_room || raw.len() > HEADER_BYTES_MAX {
             return self.forward(id, FlowId::NONE, raw, &header, envelope, &plan, now);
         }
         let flow_id = self.flow_numbers.next();
-        let Some(link) = self.links.find_mut(id) else {
-            return Forwarded::Nobody;
-        };
         let (mut flow, before) = link.flows.refill(raw, flow_id, header);
         let forwarded = self.forward(id, flow_id, raw, &flow.header, envelope, &plan, now);
         flow.plan = Some((seq, plan));

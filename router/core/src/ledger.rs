@@ -1,12 +1,17 @@
 //! Memory accounts of one shard and the pressure that follows from them.
 //!
-//! Every byte that a peer can make the shard hold is charged to an account before it is held. The
+//! Every byte that a peer can make the shard hold is charged to an account while it is held. The
 //! fullest account that only peers can empty (waiting messages, unfinished messages) gives the pressure
 //! level, 0 to 3; a level is left ten points below where it was entered, so that it does not flutter.
 //! The other accounts end at their bound by refusing or by lending nothing more.
 //!
-//! Invariant: an account never goes below zero and, the egress pool's single-message allowance apart,
-//! never above its bound.
+//! Invariants:
+//! 1. An account never goes below zero.
+//! 2. Windows, links and flows never pass their bound, and no data message brings the egress pool past
+//!    its own, not even the first message of an empty queue.
+//! 3. What is there already, or must be, is charged even if there is no room for it. In the egress pool
+//!    that is the router's own messages, bounded for each link by the reserve; in the assembly pool the
+//!    message that has begun to arrive and the publish that is held, at most one of each for a link.
 
 use crate::limits::Limits;
 
@@ -104,7 +109,7 @@ impl Ledger {
         self.used(account).saturating_add(amount) <= self.bound(account)
     }
 
-    /// Charges `amount` to `account`.
+    /// Charges `amount` to `account`, whether or not it fits (invariant 3).
     pub(crate) fn charge(&mut self, account: Account, amount: u64) {
         if let Some(used) = self.used.get_mut(account.index()) {
             *used = used.saturating_add(amount);

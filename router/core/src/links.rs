@@ -30,7 +30,8 @@ pub(crate) enum Phase<C: LinkCrypto> {
     Negotiating(Box<Negotiation<C>>),
     /// Messages flow both ways.
     Open,
-    /// Its routes are being withdrawn; it ends when they are and its queue is empty.
+    /// Its routes are being withdrawn; it ends when they are and its queue is empty. What its peer
+    /// publishes until then is forwarded.
     Leaving,
     /// It ends with this reason as soon as its queue is empty.
     Ending(CloseReason),
@@ -115,7 +116,7 @@ impl<C: LinkCrypto> Link<C> {
 
     /// Whether its input is still read.
     pub(crate) fn is_reading(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::Negotiating(_))
+        !matches!(self.phase, Phase::Ending(_))
     }
 }
 

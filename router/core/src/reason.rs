@@ -43,7 +43,8 @@ reasons! {
         EgressFull = "egress_full",
         /// The message decodes but breaks WIRE §2.2, or has no content at all.
         Invalid = "invalid",
-        /// The receiving link ended while the message waited or was on its way.
+        /// The receiving link ended while the message waited or was on its way; or the sending link had
+        /// ended, or was leaving and asked for a subscription.
         LinkGone = "link_gone",
         /// The header MAC is wrong, or of a wrong length (WIRE §5.4).
         MacInvalid = "mac_invalid",

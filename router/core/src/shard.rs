@@ -26,6 +26,7 @@ use crate::{
     limits::Limits,
     links::{Link, Links, Phase},
     reason::{CloseReason, DropReason, RefuseReason},
+    stall::Stalled,
     subscribe::Waiting,
     time::Time,
 };
@@ -79,8 +80,8 @@ pub struct ShardCore<C: LinkCrypto> {
     pub(crate) committed: u64,
     /// Links of other shards that are congested.
     pub(crate) congested_elsewhere: HashSet<LinkId, RandomState>,
-    /// Publishers held until the given time, in that order.
-    pub(crate) stalled: VecDeque<(LinkId, Time)>,
+    /// Publishers held for a congested target, the first to be let go first.
+    pub(crate) stalled: VecDeque<Stalled>,
     /// Links whose negotiation must end by the given time, in that order.
     pub(crate) unfinished: VecDeque<(LinkId, Time)>,
     /// Links whose queue was not empty when last looked at.

@@ -1,7 +1,7 @@
 //! Who must wait: the input of a link is held, for a while or until something has happened.
 //!
-//! Three things hold it: everything that the publisher sent in its turn went to congested links (ten
-//! milliseconds at most), a publish waits for the subscriptions before it, or acknowledgements wait
+//! Three things hold it: everything that the publisher sent in its turn went to congested links (until
+//! the last of them is not, and ten milliseconds at most), a publish waits for the subscriptions before it, or acknowledgements wait
 //! for the peer to read them. The shell is told to go on exactly once, when none of them holds.
 
 use core::time::Duration;
@@ -16,6 +16,16 @@ use crate::{event::Output, forward::Forwarded, ingress::Intake, shard::ShardCore
 /// or for want of a CPU, is back sooner.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
+/// A publisher whose input is held because of one target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stalled {
+    pub(crate) publisher: LinkId,
+    /// Of several congested targets, one: the others cannot end the wait before its time.
+    target: LinkId,
+    /// When it may go on at the latest.
+    pub(crate) due: Time,
+}
+
 impl<C: LinkCrypto> ShardCore<C> {
     /// Decides whether the publisher may go on: it is held only if everything that it sent in this
     /// turn went to links that are congested now.
@@ -24,15 +34,15 @@ impl<C: LinkCrypto> ShardCore<C> {
             return Intake::Gone;
         };
         let turn = &mut link.turn;
-        match forwarded {
+        let target = match forwarded {
             Forwarded::Nobody => return self.within_turn(id),
             Forwarded::Flowing(target) => {
                 turn.is_mixed |= turn.flowing.is_some_and(|other| other != target);
                 turn.flowing = Some(target);
                 return self.within_turn(id);
             }
-            Forwarded::Congested => {}
-        }
+            Forwarded::Congested(target) => target,
+        };
         // The turn that fills a queue began while there was room.
         let turn = *turn;
         if turn.is_mixed
@@ -43,8 +53,11 @@ impl<C: LinkCrypto> ShardCore<C> {
             return self.within_turn(id);
         }
         self.counters.stalls = self.counters.stalls.saturating_add(1);
-        self.stalled
-            .push_back((id, now.after(self.limits.stall_max)));
+        self.stalled.push_back(Stalled {
+            publisher: id,
+            target,
+            due: now.after(self.limits.stall_max),
+        });
         self.pause(id)
     }
 
@@ -91,11 +104,18 @@ impl<C: LinkCrypto> ShardCore<C> {
         }
     }
 
-    /// Lets every stalled publisher try again.
-    pub(crate) fn resume_stalled(&mut self) {
-        while let Some((id, _)) = self.stalled.pop_front() {
-            self.resume(id);
-        }
+    /// Lets the publishers that wait for `target` try again. Those of other targets would only find
+    /// their own as full as before.
+    pub(crate) fn resume_stalled(&mut self, target: LinkId) {
+        let mut stalled = std::mem::take(&mut self.stalled);
+        stalled.retain(|waiting| {
+            let is_over = waiting.target == target;
+            if is_over {
+                self.resume(waiting.publisher);
+            }
+            !is_over
+        });
+        self.stalled = stalled;
     }
 
     /// Tells everyone what has changed about publishers having to wait for `id`.
@@ -110,7 +130,7 @@ impl<C: LinkCrypto> ShardCore<C> {
             });
         }
         if !is {
-            self.resume_stalled();
+            self.resume_stalled(id);
         }
     }
 }

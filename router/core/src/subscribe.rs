@@ -14,6 +14,7 @@ use crate::{
     event::{ControlEvent, ControlRequest, Output},
     ingress::{Intake, Rejected, held_bytes},
     ledger::Account,
+    links::Phase,
     reason::{DropReason, RefuseReason},
     shard::ShardCore,
     time::Time,
@@ -50,6 +51,10 @@ impl<C: LinkCrypto> ShardCore<C> {
         let Some(link) = self.links.find_mut(id) else {
             return Intake::Gone;
         };
+        if matches!(link.phase, Phase::Leaving) {
+            // Its routes are withdrawn already, and nothing would withdraw this one.
+            return self.lose(DropReason::LinkGone);
+        }
         link.pending = link.pending.saturating_add(1);
         link.has_requested = true;
         self.counters.requests = self.counters.requests.saturating_add(1);
@@ -111,17 +116,18 @@ impl<C: LinkCrypto> ShardCore<C> {
                 congested: false,
             } => {
                 self.congested_elsewhere.remove(&link);
-                self.resume_stalled();
+                self.resume_stalled(link);
             }
         }
     }
 
     fn apply(&mut self, delta: &Delta) {
-        let applied = self.fib.apply(delta);
-        // One writer numbers the deltas and every lane keeps their order, so none can be missing.
-        debug_assert!(applied.is_ok(), "{applied:?}");
-        self.counters.fib_deltas = self.counters.fib_deltas.saturating_add(1);
-        self.outputs.push_back(Output::Applied(delta.seq));
+        // One writer numbers the deltas and every lane keeps their order, so each fits. If one did not,
+        // saying that it is in force would acknowledge subscriptions that this shard cannot find.
+        if self.fib.apply(delta).is_ok() {
+            self.counters.fib_deltas = self.counters.fib_deltas.saturating_add(1);
+            self.outputs.push_back(Output::Applied(self.fib.seq()));
+        }
     }
 
     /// Answers, in order, everything whose sequence is committed.

@@ -35,7 +35,7 @@ impl<C: LinkCrypto> ShardCore<C> {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
         let negotiation = self.unfinished.front().map(|(_, deadline)| *deadline);
-        let stall = self.stalled.front().map(|(_, deadline)| *deadline);
+        let stall = self.stalled.front().map(|stalled| stalled.due);
         let is_needed =
             !self.watched.is_empty() || SHEDDABLE.iter().any(|a| self.ledger.is_short(*a));
         let watch = is_needed.then(|| self.next_watch.unwrap_or(Time::ZERO));
@@ -62,9 +62,9 @@ impl<C: LinkCrypto> ShardCore<C> {
                 self.close(id, CloseReason::NegotiationTimeout, now);
             }
         }
-        while let Some((id, _)) = self.stalled.front().copied().filter(|(_, due)| *due <= now) {
+        while let Some(stalled) = self.stalled.front().copied().filter(|s| s.due <= now) {
             self.stalled.pop_front();
-            self.resume(id);
+            self.resume(stalled.publisher);
         }
         if self.next_watch.is_none_or(|due| due <= now) {
             self.watch_queues(now);

@@ -40,7 +40,8 @@ pub struct LinkView {
     pub egress_oldest: Duration,
     /// For how long the peer has accepted nothing of what waits; it is closed at the write deadline.
     pub stuck: Duration,
-    /// Whether its queue is above the high mark.
+    /// Whether publishers wait for it: from when its queue passed the high mark until it has fallen to
+    /// the low mark, unless the peer took nothing for so long that it is not waited for any more.
     pub is_congested: bool,
     /// Whether its input is held.
     pub is_paused: bool,

@@ -126,14 +126,26 @@ fn a_publish_that_waits_for_its_subscription_is_forwarded_before_its_link_ends()
 }
 
 #[test]
-fn a_link_that_was_told_is_not_read_any_more() {
-    let (mut node, alice, bob) = pair_on(1);
+fn what_a_link_publishes_after_it_was_told_is_forwarded() {
+    let (mut node, alice, bob) = pair_on(2);
     node.set_reading(alice, Reading::Never);
     node.ask_subscribe(alice, "alice/1", 1);
-    node.drain(millis(0), seconds(30));
+    let now = node.now;
+    node.shards[1].begin_drain(seconds(0), seconds(30), now);
+    node.freeze(0);
+    node.settle();
+    node.publish(alice, "bob/1", "while its routes go");
+    assert!(!node.is_paused(alice), "it waits for no subscription");
+    node.thaw(0);
     assert_eq!(node.ended(alice), None, "its acknowledgement waits");
-    node.publish(alice, "bob/1", "after the announcement");
-    assert!(node.received(bob).is_empty());
+    node.publish(alice, "bob/1", "after they went");
+    assert_eq!(
+        node.received(bob),
+        ["while its routes go", "after they went"]
+    );
+    node.assert_nothing_dropped();
+    // A route that came now would outlive its link.
+    node.ask_subscribe(alice, "alice/2", 2);
     assert_eq!(node.dropped(DropReason::LinkGone), 1);
     node.set_reading(alice, Reading::Freely);
     assert_eq!(node.acks(alice), [(1, Ok(()))]);

@@ -3,8 +3,12 @@
 mod harness;
 
 use harness::{Dial, Node, NodeOptions, Reading, fields, millis, seconds, tail};
-use slipring_core::{Account, CloseReason, DropReason, Limits, LinkOptions};
-use slipring_proto::link::LinkPolicy;
+use slipring_core::{Account, CloseReason, ControlEvent, DropReason, Limits, LinkOptions, Output};
+use slipring_fib::{Change, Delta, LinkClass};
+use slipring_proto::{
+    link::LinkPolicy,
+    name::{Name, Prefix},
+};
 
 #[test]
 fn an_expired_message_left_its_target_to_the_next_message_of_another_name() {
@@ -305,4 +309,76 @@ fn a_reader_far_away_that_takes_little_at_a_time_is_still_waited_for() {
     }
     node.assert_nothing_dropped();
     assert_eq!(node.received(bob).len(), 3_000);
+}
+
+#[test]
+fn a_link_with_room_again_let_the_publishers_of_another_go() {
+    for shards in [1, 2] {
+        let mut node = Node::of(shards);
+        let last = usize::from(shards) - 1;
+        let (full, other) = (node.connect("full", last), node.connect("other", last));
+        node.subscribe(full, "full/1");
+        node.subscribe(other, "other/1");
+        let waiting = node.connect_many("waiting", 2);
+        let third = node.connect("third", 0);
+        node.congest(third, other, "other/1");
+        node.congest(waiting[0], full, "full/1");
+        node.congest(waiting[1], full, "full/1");
+        node.set_reading(other, Reading::Freely);
+        assert!(!node.is_paused(third), "its own target has room");
+        let held = waiting.iter().all(|publisher| node.is_paused(*publisher));
+        assert!(held, "theirs has none, with {shards} shards");
+        node.advance(millis(10));
+        let held = waiting.iter().any(|publisher| node.is_paused(*publisher));
+        assert!(!held, "but nobody is held for longer");
+    }
+}
+
+#[test]
+fn a_delta_that_could_not_be_applied_was_reported_as_applied() {
+    let mut node = Node::new();
+    let alice = node.connect("alice", 0);
+    let (link, now) = (node.link(alice), node.now);
+    let core = &mut node.shards[0];
+    let applied = [1, 3, 1, 2].map(|seq| {
+        let change = Change::Add {
+            name: Name::new(Prefix([1, 2, 3]), u128::from(seq)),
+            link,
+            class: LinkClass::Edge,
+        };
+        core.handle_control(ControlEvent::Delta(Delta { seq, change }), now);
+        match core.poll_output() {
+            Some(Output::Applied(seq)) => Some(seq),
+            _ => None,
+        }
+    });
+    assert_eq!(applied, [Some(1), None, None, Some(2)]);
+    assert_eq!(core.counters().fib_deltas, 2);
+}
+
+#[test]
+fn a_message_for_one_was_lost_at_a_link_whose_route_outlived_it() {
+    let mut node = Node::of(2);
+    let alice = node.connect("alice", 0);
+    let (bob, dave) = (node.dial("bob", Dial::remote(0)), node.connect("dave", 0));
+    let carol = node.connect("carol", 1);
+    node.subscribe(bob, "group/1");
+    for (index, client) in [(1, carol), (2, dave)] {
+        node.subscribe(client, &format!("group/{index}"));
+    }
+    // Nothing that the control shard says arrives at shard 0.
+    node.freeze(0);
+    node.vanish(bob);
+    node.vanish(dave);
+    for name in ["group", "group", "group", "group/1"] {
+        node.publish(alice, name, "to whoever is there");
+    }
+    assert_eq!(node.received(carol).len(), 4);
+    node.assert_nothing_dropped();
+    // Whoever is the only one is not looked for again and again.
+    node.publish(alice, "group/2", "to nobody");
+    assert_eq!(node.dropped(DropReason::LinkGone), 1);
+    node.thaw(0);
+    node.publish(alice, "group", "to whoever is left");
+    assert_eq!(node.received(carol), ["to whoever is left"]);
 }

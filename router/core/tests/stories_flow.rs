@@ -4,7 +4,7 @@ mod harness;
 
 use harness::{Client, Node, NodeOptions, fields, tail};
 use proptest::prelude::*;
-use slipring_core::{Counters, DropReason, Limits};
+use slipring_core::{Account, Counters, DropReason, Limits};
 use slipring_proto::message::SealedHeader;
 
 /// A node with or without the memory, alice, and two receivers of what she says.
@@ -186,4 +186,31 @@ fn a_header_longer_than_the_memory_takes_is_not_remembered() {
     }
     assert_eq!(node.counters().flow_hits, 0);
     assert_eq!(node.received(receivers[0]).len(), 3);
+}
+
+#[test]
+fn a_full_pool_froze_the_memory_of_every_link() {
+    let pool = 4 << 10;
+    let mut node = Node::within(Limits {
+        flow_pool_bytes: pool,
+        ..Limits::default()
+    });
+    let (alice, bob) = (node.connect("alice", 0), node.connect("bob", 0));
+    node.subscribe(bob, "bob/1");
+    // Sessions come and go; each says something twice.
+    let hits: Vec<u64> = (100..200)
+        .map(|session| {
+            let before = node.counters().flow_hits;
+            for text in ["first", "second"] {
+                let header = fields(&format!("session-{session}"), "bob/1");
+                node.send(alice, header, &tail(text.as_bytes()));
+            }
+            node.counters().flow_hits - before
+        })
+        .collect();
+    let used = node.account(0, Account::Flows);
+    assert!((pool / 2..=pool).contains(&used), "{used} bytes");
+    let late: u64 = hits.iter().skip(50).sum();
+    assert!(late > 10, "{late} of the last sessions were remembered");
+    assert_eq!(node.received(bob).len(), 200);
 }

@@ -52,9 +52,8 @@ impl World {
             core.handle_message(link, body, now)
         });
         match judgement {
-            Some(_) if self.conn(client).model.is_leaving => {
-                assert_eq!(intake, Intake::Gone, "[drain] a leaving link is read");
-                self.expect_loss(node, shard, DropReason::LinkGone);
+            Some(judgement) if self.conn(client).model.is_leaving => {
+                self.expect_last_words(client, judgement);
             }
             None => self.expect_negotiation(client),
             Some(judgement) => {
@@ -77,6 +76,21 @@ impl World {
         }
         self.obey(node, shard);
         intake
+    }
+
+    /// A message of a link that was told to leave: what it publishes is forwarded, what it asks for is not.
+    fn expect_last_words(&mut self, client: usize, judgement: Judgement) {
+        let (node, shard) = (self.conn(client).node, self.conn(client).shard);
+        match judgement.verdict {
+            Verdict::Subscribe { .. } | Verdict::Unsubscribe { .. } => {
+                self.expect_loss(node, shard, DropReason::LinkGone);
+            }
+            Verdict::Publish(_)
+            | Verdict::Ignored
+            | Verdict::Lost(_)
+            | Verdict::Ambiguous
+            | Verdict::Undecodable => self.expect_verdict(client, judgement),
+        }
     }
 
     fn note_pause(&mut self, client: usize) {

@@ -19,17 +19,23 @@ impl World {
         self.check_promises(node, shard, ingress, destination);
         let mut eligible = self.nodes[node].truth.shards[shard].eligible(destination, ingress);
         let routed = self.added(node, shard, |counters| counters.routed);
-        let Some(best) = eligible.iter().map(|(_, class)| *class).min() else {
+        if eligible.is_empty() {
             let reason = DropReason::NoMatch.index();
             let lost = self.added(node, shard, |counters| counters.dropped_in.at(reason));
             assert_eq!((routed, lost), (0, 1), "[delivery] a message for nobody");
             return;
-        };
+        }
         if is_one {
             // WIRE §7.4
+            let count = eligible.len();
+            self.pass_over_gone(node, shard, &mut eligible);
+            let has_passed = eligible.len() < count;
+            let best = eligible.iter().map(|(_, class)| *class).min();
+            let best = best.expect("not all were passed over");
             eligible.retain(|(_, class)| *class == best);
             let links: Vec<LinkId> = eligible.iter().map(|(link, _)| *link).collect();
-            self.expect_turn(node, shard, (ingress, best), destination, &links);
+            let ring = (destination, best);
+            self.expect_turn(node, shard, ring, (ingress, has_passed), &links);
         }
         let wanted = if is_one { 1 } else { eligible.len() as u64 };
         let planned = self.added(node, shard, |counters| counters.deliveries);
@@ -86,14 +92,31 @@ impl World {
         }
     }
 
-    /// The links of one class take turns. A rotation that has to pass over the sender itself is not
-    /// even, and a cache that skips the lookup leaves it where it was.
+    /// A shard knows which of its own links are gone before it knows that their routes are, and chooses
+    /// one of them only if there is nobody else.
+    fn pass_over_gone(
+        &mut self,
+        node: usize,
+        shard: usize,
+        eligible: &mut Vec<(LinkId, LinkClass)>,
+    ) {
+        let mut others = eligible.clone();
+        others.retain(|(link, _)| {
+            usize::from(link.shard()) != shard || self.conn_of(node, *link).is_some()
+        });
+        if !others.is_empty() {
+            *eligible = others;
+        }
+    }
+
+    /// The links of one class take turns. A rotation that has to pass over the sender itself, or over a
+    /// link that is gone, is not even, and a cache that skips the lookup leaves it where it was.
     fn expect_turn(
         &mut self,
         node: usize,
         shard: usize,
-        (ingress, best): (LinkId, LinkClass),
-        destination: Name,
+        ring: (Name, LinkClass),
+        (ingress, has_passed): (LinkId, bool),
         links: &[LinkId],
     ) {
         let chosen = self.outputs.iter().find_map(|output| match output {
@@ -112,11 +135,11 @@ impl World {
             .filter(|link| usize::from(link.shard()) == chosen)
             .count() as u64;
         let model = &mut self.nodes[node].truth.shards[shard];
-        let is_soft = model.replica.iter().any(|route| {
+        let (destination, best) = ring;
+        let is_own = model.replica.iter().any(|route| {
             route.link == ingress && route.class == best && matches(destination, route.name)
         });
-        let ring = (destination, best);
-        if is_soft {
+        if is_own || has_passed {
             model.rotations.forget(ring);
             self.soft_choices += 1;
             return;
