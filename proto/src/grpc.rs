@@ -181,7 +181,7 @@ impl Deframer {
                     } else {
                         self.current_bytes
                     };
-                    gather(piece, pinned_bytes, pieces, run);
+                    gather(piece, pinned_bytes, *missing, pieces, run);
                     if *missing == 0 {
                         if !run.is_empty() {
                             pieces.push(mem::take(run).freeze());
@@ -239,11 +239,22 @@ impl Deframer {
 ///
 /// A piece that would pin much more than itself while the rest of its message is awaited is copied
 /// wherever it stands, so that a peer cannot make us hold more than we know of.
-fn gather(piece: Bytes, pinned_bytes: usize, pieces: &mut Body, run: &mut BytesMut) {
+fn gather(
+    piece: Bytes,
+    pinned_bytes: usize,
+    missing: usize,
+    pieces: &mut Body,
+    run: &mut BytesMut,
+) {
     let is_short = piece.len() < PIECE_BYTES_MIN;
     let is_later = !run.is_empty() || pieces.chunks().nth(1).is_some();
     let is_sparse = piece.len().saturating_mul(PINNED_TIMES_MAX) < pinned_bytes;
     if is_sparse || (is_short && is_later) {
+        if run.is_empty() {
+            // The rest is likely to follow it here.
+            let rest = missing.min(PIECE_BYTES_MIN);
+            run.reserve(piece.len().saturating_add(rest));
+        }
         run.extend_from_slice(&piece);
         return;
     }
