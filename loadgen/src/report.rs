@@ -102,7 +102,14 @@ impl Report {
             ("plan".to_owned(), plan),
         ];
         fields.extend(self.fields);
-        fields.push(("command_line".to_owned(), arguments.to_vec().into()));
+        // Where the program lies on this host is nobody's business.
+        let mut command_line = arguments.to_vec();
+        if let Some(program) = command_line.first_mut()
+            && let Some((_, name)) = program.rsplit_once('/')
+        {
+            *program = name.to_owned();
+        }
+        fields.push(("command_line".to_owned(), command_line.into()));
         fields.push(("commit".to_owned(), commit().into()));
         fields.push(("version".to_owned(), env!("CARGO_PKG_VERSION").into()));
         fields.push(("host".to_owned(), Host::read().json()));
