@@ -19,4 +19,5 @@ pub mod signal;
 pub mod task;
 pub mod tls;
 pub mod transport;
+pub mod turn;
 pub mod wire;

@@ -9,7 +9,8 @@ mod time;
 use std::{
     future::poll_fn,
     rc::Rc,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -28,6 +29,7 @@ use super::{
     runtime::{Local, Runtime, Stream},
     shard::Shard,
     signal::Signal,
+    turn::Turns,
     wire::WireEnd,
 };
 use crate::config::Keepalive;
@@ -119,11 +121,12 @@ where
             unset_window: None,
             received_at_last_check: 0,
         };
+        let mut turns = Turns::new(Waker::noop());
         poll_fn(|cx| {
-            let started = transport.shard.begin_turn();
-            let polled = transport.poll(cx);
-            transport.shard.record_turn(started);
-            polled
+            if !turns.are_of(cx.waker()) {
+                turns = Turns::new(cx.waker());
+            }
+            transport.take_turn(&turns)
         })
         .await;
         transport.finish();
@@ -135,12 +138,24 @@ where
         wire.linger(R::sleep(LINGER)).await;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn take_turn(&mut self, turns: &Arc<Turns>) -> Poll<()> {
+        let started = self.shard.begin_turn();
+        turns.begin();
+        let waker = Waker::from(Arc::clone(turns));
+        let polled = self.poll(&mut Context::from_waker(&waker), turns);
+        turns.end();
+        self.shard.record_turn(started);
+        polled
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, turns: &Turns) -> Poll<()> {
         for _ in 0..ROUNDS_MAX {
             let mut polled = match self.poll_streams(cx) {
                 Poll::Ready(()) => return Poll::Ready(()),
                 Poll::Pending => Polled::Idle,
             };
+            // What HTTP/2 has for the links is asked for in this very round.
+            turns.forget_pokes();
             for index in 0..self.links.len() {
                 let link = &mut self.links[index];
                 polled = more(polled, link.poll_read(&self.shard, cx));
@@ -158,6 +173,7 @@ where
             }
             match polled {
                 Polled::Progress => {}
+                Polled::Idle if turns.take_poke() => {}
                 Polled::Idle => return Poll::Pending,
                 Polled::Yield => break,
             }

@@ -66,11 +66,13 @@ where
                 }
                 continue;
             }
-            // A timer that fires early is set again; one that is set too late is replaced.
-            if self.timer_at > deadline || self.timer_at <= now {
-                self.timer = R::sleep(deadline.since(now));
-                self.timer_at = deadline;
+            // A timer that was polled wakes this task by itself; asking it again in each turn costs a
+            // place in the runtime's queue of timers. One that is set too late is replaced.
+            if self.timer_at <= deadline && self.timer_at > now {
+                return self.poll_pong(cx);
             }
+            self.timer = R::sleep(deadline.since(now));
+            self.timer_at = deadline;
             if self.timer.as_mut().poll(cx).is_pending() {
                 return self.poll_pong(cx);
             }
