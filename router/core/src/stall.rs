@@ -1,8 +1,9 @@
 //! Who must wait: the input of a link is held, for a while or until something has happened.
 //!
 //! Three things hold it: everything that the publisher sent in its turn went to congested links (until
-//! the last of them is not, and ten milliseconds at most), a publish waits for the subscriptions before it, or acknowledgements wait
-//! for the peer to read them. The shell is told to go on exactly once, when none of them holds.
+//! one of them is not, and ten milliseconds at most), a publish waits for the subscriptions before it, or
+//! acknowledgements wait for the peer to read them. The shell is told to go on exactly once, when none
+//! of them holds.
 
 use core::time::Duration;
 
