@@ -22,9 +22,9 @@ use crate::{ApplyError, Change, Delta, FibLimits, LinkClass, LinkId, Snapshot};
 
 /// A shard's replica of the routes.
 ///
-/// Memory is taken as routes come, in steps that never stall the shard: 64 bytes a slot of an entry and
-/// 40 bytes a slot of a prefix, 1.43 to 1.71 slots for each; and where a name or prefix has several
-/// links, about 30 bytes for each of them.
+/// Memory is taken as routes come, in steps that never stall the shard: 65 bytes a slot of an entry
+/// and 41 bytes a slot of a prefix, 1.14 to 1.33 slots for each; and where a name or prefix has
+/// several links, about 30 bytes for each of them.
 #[derive(Debug)]
 pub struct Fib {
     limits: FibLimits,
