@@ -138,7 +138,7 @@ impl LinkStream {
                         Intake::Next if fed_bytes < turn_bytes_max => continue,
                         Intake::Next => return Polled::Yield,
                         Intake::Pause => self.is_paused = true,
-                        Intake::Gone => self.receive = None,
+                        Intake::Gone => self.discard(shard, cx),
                     }
                     return polled;
                 }
@@ -178,6 +178,27 @@ impl LinkStream {
         self.receive = None;
         shard.end_link(self.id, ended);
         None
+    }
+
+    /// Feeds everything that has arrived whole, although no more can come.
+    pub fn read_last<R: Runtime>(&mut self, shard: &Shard<R>, cx: &mut Context<'_>) {
+        while self.poll_read(shard, cx) != Polled::Idle {}
+    }
+
+    /// Hands what arrived behind the end of the link to the core, which counts each message as lost.
+    pub fn discard<R: Runtime>(&mut self, shard: &Shard<R>, cx: &mut Context<'_>) {
+        loop {
+            while let Ok(Some(body)) = self.deframer.pop() {
+                let _gone = shard.feed(self.id, body);
+            }
+            let Some(receive) = &mut self.receive else {
+                return;
+            };
+            match receive.poll_data(cx) {
+                Poll::Ready(Some(Ok(chunk))) => self.deframer.push(chunk),
+                Poll::Ready(_) | Poll::Pending => self.receive = None,
+            }
+        }
     }
 
     /// Gives window back for everything that was taken; false if it is withheld because the shard has
@@ -240,7 +261,6 @@ impl LinkStream {
 
     /// Ends the stream as the core said. True if the transport must not outlive it.
     pub fn finish(&mut self, ending: &Ending) -> bool {
-        self.receive = None;
         match ending.reason {
             // Trailers would wait behind bytes that the peer does not take.
             CloseReason::SlowConsumer | CloseReason::Pressure | CloseReason::DrainDeadline => {

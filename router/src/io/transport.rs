@@ -161,7 +161,7 @@ where
                 polled = more(polled, link.poll_read(&self.shard, cx));
                 polled = more(polled, link.poll_write(&self.shard, cx));
             }
-            if self.settle() {
+            if self.settle(cx) {
                 // What was said goes out before this turn ends.
                 polled = more(polled, Polled::Progress);
             }
@@ -244,7 +244,7 @@ where
 
     /// Obeys what the core said about links, and forgets those that ended. True if HTTP/2 has
     /// something to say because of that.
-    fn settle(&mut self) -> bool {
+    fn settle(&mut self, cx: &mut Context<'_>) -> bool {
         let links_before = self.links.len();
         let mut must_close = false;
         let mut announce = false;
@@ -253,6 +253,7 @@ where
             let Some(ending) = link.signal().take_ending() else {
                 return true;
             };
+            link.discard(&self.shard, cx);
             must_close |= link.finish(&ending);
             false
         });
@@ -270,10 +271,13 @@ where
         announce || self.links.len() < links_before
     }
 
-    /// The connection is gone: so are its links.
+    /// The connection is gone: so are its links, when what came with its end has been taken.
     fn finish(&mut self) {
-        for link in &self.links {
+        let cx = &mut Context::from_waker(Waker::noop());
+        for link in &mut self.links {
+            link.read_last(&self.shard, cx);
             self.shard.end_link(link.id(), CloseReason::TransportLost);
+            link.discard(&self.shard, cx);
         }
         if self.lent_bytes > 0 {
             self.shard.return_window(self.lent_bytes);

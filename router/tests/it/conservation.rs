@@ -197,3 +197,36 @@ async fn the_books_balance_while_links_come_and_go() {
         assert_eq!(scrape.value("memory_bytes{account=\"assembly\"}"), 0);
     }
 }
+
+/// What is sent and followed by the end of the connection has been sent all the same.
+#[tokio::test]
+async fn what_a_client_sent_before_it_vanished_is_delivered() {
+    let router = Setup::new().start().await;
+    let mut staying = Client::of(&router).await;
+    staying.subscribes("org/ns/staying").await;
+    for _ in 0..20 {
+        let vanishing = Client::of(&router).await;
+        vanishing.fills("org/ns/staying", 200, 100).await;
+        drop(vanishing);
+        for _ in 0..100 {
+            staying.receives().await;
+        }
+    }
+    assert_eq!(router.at_rest().await.messages_in("publish"), 2_000);
+}
+
+#[tokio::test]
+async fn what_arrived_behind_the_end_of_a_link_is_counted() {
+    let router = Setup::new().start().await;
+    let mut client = Client::of(&router).await;
+    let ambiguous = framed(&[0x1a, 4, 0x0a, 0, 0x0a, 0]).unwrap();
+    let valid = client.sign(fields("org/ns/nobody")).seal();
+    let valid = valid.publish(&text("too late")).unwrap();
+    let mut bytes = ambiguous.repeat(3);
+    bytes.extend_from_slice(&valid.repeat(50));
+    client.sends(&bytes).await;
+    client.ends_with_status(0).await;
+    let scrape = router.at_rest().await;
+    assert_eq!(scrape.dropped("malformed"), 3);
+    assert_eq!(scrape.dropped("link_gone"), 50);
+}
