@@ -339,6 +339,7 @@ impl Node {
                 Output::Announce(_)
                 | Output::Close(_)
                 | Output::Congestion { .. }
+                | Output::Diverged(_)
                 | Output::Handoff { .. }
                 | Output::Resume(_)
                 | Output::Wake(_) => {}

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use slipring_fib::{Delta, LinkClass, LinkId};
+use slipring_fib::{ApplyError, Delta, LinkClass, LinkId};
 use slipring_proto::{envelope::Tail, grpc::Status, header::RoutedHeader, name::Name};
 
 use crate::{control::SubscriptionError, flow::FlowId, reason::CloseReason};
@@ -34,6 +34,9 @@ pub enum Output {
     Request(ControlRequest),
     /// Tell the control shard that every delta up to this sequence has been applied.
     Applied(u64),
+    /// A delta did not fit this shard's replica, which no input can cause. The shard's routes are wrong
+    /// from here on, and it will never confirm the delta: end the process.
+    Diverged(ApplyError),
     /// Tell every other shard that a link became congested or stopped being it.
     Congestion {
         /// The link.

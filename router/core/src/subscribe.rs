@@ -124,10 +124,13 @@ impl<C: LinkCrypto> ShardCore<C> {
     fn apply(&mut self, delta: &Delta) {
         // One writer numbers the deltas and every lane keeps their order, so each fits. If one did not,
         // saying that it is in force would acknowledge subscriptions that this shard cannot find.
-        if self.fib.apply(delta).is_ok() {
-            self.counters.fib_deltas = self.counters.fib_deltas.saturating_add(1);
-            self.outputs.push_back(Output::Applied(self.fib.seq()));
-        }
+        self.outputs.push_back(match self.fib.apply(delta) {
+            Ok(()) => {
+                self.counters.fib_deltas = self.counters.fib_deltas.saturating_add(1);
+                Output::Applied(self.fib.seq())
+            }
+            Err(error) => Output::Diverged(error),
+        });
     }
 
     /// Answers, in order, everything whose sequence is committed.

@@ -349,7 +349,8 @@ fn a_delta_that_could_not_be_applied_was_reported_as_applied() {
         core.handle_control(ControlEvent::Delta(Delta { seq, change }), now);
         match core.poll_output() {
             Some(Output::Applied(seq)) => Some(seq),
-            _ => None,
+            Some(Output::Diverged(_)) => None,
+            other => panic!("{other:?}"),
         }
     });
     assert_eq!(applied, [Some(1), None, None, Some(2)]);

@@ -280,7 +280,8 @@ impl World {
             | Output::Resume(_)
             | Output::Announce(_)
             | Output::Close(_)
-            | Output::Congestion { .. } => {}
+            | Output::Congestion { .. }
+            | Output::Diverged(_) => {}
         }
     }
 

@@ -121,6 +121,7 @@ impl Node {
                 }
                 Output::Request(request) => self.request(shard, request),
                 Output::Applied(seq) => self.control.handle_applied(number(shard), seq),
+                Output::Diverged(error) => panic!("shard {shard}: {error}"),
                 Output::Congestion { link, congested } => {
                     let event = ControlEvent::Congestion { link, congested };
                     for (to, lane) in self.lanes.iter_mut().enumerate() {

@@ -127,6 +127,7 @@ impl World {
             | Output::Close(_)
             | Output::Request(_)
             | Output::Applied(_)
+            | Output::Diverged(_)
             | Output::Congestion { .. } => None,
         });
         let chosen = chosen.unwrap_or(shard);

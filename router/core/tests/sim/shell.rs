@@ -78,6 +78,7 @@ impl World {
                     self.ask_control(node, shard, request);
                 }
                 Output::Applied(seq) => self.tell_applied(node, shard, seq),
+                Output::Diverged(error) => panic!("node {node} shard {shard}: {error}"),
                 Output::Congestion { link, congested } => {
                     for to in 0..self.nodes[node].shards.len() {
                         if to != shard {

@@ -1,7 +1,7 @@
 //! Carrying out what the core says: links are woken, other shards told, each of them once a turn.
 
 use slipring_core::{ControlEvent, Output, Recipient};
-use slipring_fib::LinkId;
+use slipring_fib::{ApplyError, LinkId};
 
 use super::{CONTROL_SHARD, Shard};
 use crate::io::{mesh::Control, runtime::Runtime, signal::Signal};
@@ -53,6 +53,7 @@ impl<R: Runtime> Shard<R> {
                 }
             }
             Output::Applied(seq) => self.report_applied(seq, knocks),
+            Output::Diverged(error) => self.give_up(error),
             Output::Congestion { link, congested } => {
                 let event = ControlEvent::Congestion { link, congested };
                 for shard in self.mesh.others() {
@@ -62,6 +63,13 @@ impl<R: Runtime> Shard<R> {
                 }
             }
         }
+    }
+
+    /// Ends the process (ADR 0007): a shard that sends messages astray must not go on, and links and
+    /// routes come back by themselves after a restart.
+    #[expect(clippy::panic, reason = "no input causes it, and nothing can be saved")]
+    fn give_up(&self, error: ApplyError) {
+        panic!("shard {}: {error}", self.number);
     }
 
     fn report_applied(&self, seq: u64, knocks: &mut [u64; 4]) {
