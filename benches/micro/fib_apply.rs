@@ -4,23 +4,17 @@
 //! neighbour on the machine can stall it too, so the least of the runs is the table's and the most the
 //! machine's.
 #![allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
     clippy::print_stdout,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::disallowed_methods,
-    reason = "a bench prints and reads the clock, and uses of the shared file what it needs"
+    reason = "a bench prints, reads the clock, and counts what an f64 holds exactly"
 )]
-
-mod fib_world;
 
 use std::time::Instant;
 
-use fib_world::{
-    HASH_SEED, LIMITS, Names, RUNS, add, figure, filled, heading, link, mix, row, spent,
-};
+use slipring_benches::fib_world::{HASH_SEED, LIMITS, Names, add, filled, link, mix};
+use slipring_benches::timing::{RUNS, figure, heading, row, spent};
 use slipring_fib::{Change, Delta, Fib, FibLimits, LinkClass, Rib};
 
 const SIZES: [u64; 3] = [100, 10_000, 1_000_000];

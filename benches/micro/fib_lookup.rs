@@ -5,22 +5,18 @@
 //! table. "chained" makes each question depend on the answer before, so it is the latency and not the
 //! throughput.
 #![allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
     clippy::print_stdout,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::disallowed_methods,
-    reason = "a bench prints and reads the clock, and uses of the shared file what it needs"
+    reason = "a bench prints, reads the clock, and counts what an f64 holds exactly"
 )]
-
-mod fib_world;
 
 use std::env;
 use std::process::Command;
 
-use fib_world::{Figure, Names, below, filled, heading, link, mix, resident_bytes, row, time};
+use slipring_benches::fib_world::{Names, add, below, filled, link, mix};
+use slipring_benches::timing::{Figure, heading, resident_bytes, row, time};
 use slipring_fib::{ClassSet, Fib, LinkId};
 use slipring_proto::name::Name;
 
@@ -152,7 +148,7 @@ fn any(size: u64) {
 fn one_each(names: &Names, size: u64) -> Fib {
     let mut fib = filled(names, 0, 1);
     for number in 0..size {
-        let delta = fib_world::add(number + 1, names.name(number), link(number));
+        let delta = add(number + 1, names.name(number), link(number));
         fib.apply(&delta).expect("names are distinct");
     }
     fib
