@@ -1,0 +1,198 @@
+//! From files to sets. Three kinds of JSON are known: one run, an array of runs with labels (what `loadgen
+//! compare` keeps), and tables side by side (what `benches/datapath` keeps).
+//!
+//! One run is told by its file, `PLAN-LABEL-ROUND.json`; one that is called otherwise stands alone.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use super::run::{OURS, Run, Set, Storm, TableRow, Tables};
+
+/// Targets that the names of files may tell.
+const LABELS: [&str; 6] = ["epoll", "mosquitto", "nats", "reference", OURS, "uring"];
+
+/// Why a raw file cannot be used.
+#[derive(Debug)]
+pub enum ReadError {
+    /// It cannot be read.
+    File(PathBuf, io::Error),
+    /// It is no JSON.
+    Json(PathBuf, serde_json::Error),
+    /// It is JSON of no kind that is known.
+    Unknown(PathBuf, String),
+}
+
+impl std::fmt::Display for ReadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Json(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Unknown(path, what) => write!(f, "{}: {what}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// Every set below `root`, the newest first, which the dates in their names say.
+pub(super) fn sets(root: &Path) -> Result<Vec<Set>, ReadError> {
+    let mut sets = Vec::new();
+    walk(root, root, &mut sets)?;
+    sets.sort_by(|a, b| b.name.cmp(&a.name));
+    Ok(sets)
+}
+
+fn walk(root: &Path, directory: &Path, sets: &mut Vec<Set>) -> Result<(), ReadError> {
+    let failed = |error| ReadError::File(directory.to_owned(), error);
+    let mut paths = fs::read_dir(directory)
+        .map_err(failed)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    // The order of a directory differs from host to host.
+    paths.sort();
+    let name = directory.strip_prefix(root).unwrap_or(directory);
+    let mut set = Set {
+        name: name.to_string_lossy().into_owned(),
+        has_page: directory.join("README.md").exists(),
+        ..Set::default()
+    };
+    for path in paths {
+        if path.is_dir() {
+            walk(root, &path, sets)?;
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            add(&path, &mut set)?;
+        }
+    }
+    let is_empty = set.runs.is_empty() && set.alone.is_empty() && set.storms.is_empty();
+    if !(is_empty && set.tables.is_empty()) {
+        sets.push(set);
+    }
+    Ok(())
+}
+
+fn add(path: &Path, set: &mut Set) -> Result<(), ReadError> {
+    let text = fs::read_to_string(path).map_err(|error| ReadError::File(path.to_owned(), error))?;
+    let value: Value =
+        serde_json::from_str(&text).map_err(|error| ReadError::Json(path.to_owned(), error))?;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let unknown = |what: &str| ReadError::Unknown(path.to_owned(), what.to_owned());
+    if value.get("kind").and_then(Value::as_str) == Some("tables") {
+        set.tables
+            .push(tables(&value).ok_or_else(|| unknown("a row of the tables lacks a field"))?);
+        return Ok(());
+    }
+    let list = value.as_array().or_else(|| value.get("runs")?.as_array());
+    if let Some(list) = list {
+        for (index, entry) in list.iter().enumerate() {
+            let label = entry.get("label").and_then(Value::as_str);
+            let result = entry.get("result").unwrap_or(entry);
+            let run = label.and_then(|label| Run::read(&stem, label, &file, result));
+            let run = run.ok_or_else(|| {
+                unknown(&format!(
+                    "entry {index} has no `label`, or is no result of loadgen"
+                ))
+            })?;
+            set.runs.push(run);
+        }
+        return Ok(());
+    }
+    if let Some(storm) = Storm::read(&stem, &file, &value) {
+        set.storms.push(storm);
+        return Ok(());
+    }
+    let (plan, label) = plan_and_label(&stem).unwrap_or((&stem, ""));
+    let run = Run::read(plan, label, &file, &value);
+    let run = run.ok_or_else(|| unknown("no result of loadgen: it says nothing of `clean`"))?;
+    if label.is_empty() {
+        set.alone.push(run);
+    } else {
+        set.runs.push(run);
+    }
+    Ok(())
+}
+
+/// `PLAN-LABEL-ROUND`.
+fn plan_and_label(stem: &str) -> Option<(&str, &str)> {
+    let (rest, round) = stem.rsplit_once('-')?;
+    let (plan, label) = rest.rsplit_once('-')?;
+    let is_round = round.parse::<u32>().is_ok();
+    (is_round && LABELS.contains(&label)).then_some((plan, label))
+}
+
+fn tables(value: &Value) -> Option<Tables> {
+    let text = |value: &Value, key: &str| Some(value.get(key)?.as_str()?.to_owned());
+    let row = |row: &Value| {
+        Some(TableRow {
+            measure: text(row, "measure")?,
+            names: row.get("names")?.as_u64()?,
+            unit: text(row, "unit")?,
+            ours: row.get(OURS)?.as_f64(),
+            theirs: row.get("reference")?.as_f64(),
+        })
+    };
+    let notes = value.get("notes")?.as_array()?.iter();
+    Some(Tables {
+        peer: text(value, "peer")?,
+        notes: notes
+            .filter_map(|note| Some(note.as_str()?.to_owned()))
+            .collect(),
+        rows: value
+            .get("rows")?
+            .as_array()?
+            .iter()
+            .map(row)
+            .collect::<Option<_>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_tells_plan_and_target_or_stands_alone() {
+        assert_eq!(
+            plan_and_label("16k-1-pair-reference-2"),
+            Some(("16k-1-pair", "reference"))
+        );
+        assert_eq!(plan_and_label("fanout-64"), None);
+        assert_eq!(plan_and_label("s-01-baseline"), None);
+        assert_eq!(plan_and_label("idle-64-links-3"), None);
+    }
+
+    #[test]
+    fn a_comparison_is_read_whole_and_a_broken_one_named() {
+        let directory =
+            std::env::temp_dir().join(format!("slipring-results-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory for this test");
+        let path = directory.join("plan.json");
+        let run = |label: &str| {
+            format!(r#"{{"label":"{label}","round":1,"clean":true,"deliveries_per_second":5.0}}"#)
+        };
+        fs::write(&path, format!("[{},{}]", run("slipring"), run("nats"))).expect("a file");
+        let read = sets(&directory).expect("a comparison");
+        fs::write(&path, r#"[{"clean":true}]"#).expect("a file");
+        let error = sets(&directory).expect_err("no label");
+        fs::write(&path, "{").expect("a file");
+        let broken = sets(&directory).expect_err("no JSON");
+        fs::remove_dir_all(&directory).expect("it was made above");
+        assert_eq!(read[0].plans(), ["plan"]);
+        assert_eq!(read[0].peers("plan"), ["nats"]);
+        assert!(
+            error
+                .to_string()
+                .contains("plan.json: entry 0 has no `label`"),
+            "{error}"
+        );
+        assert!(matches!(broken, ReadError::Json(..)), "{broken}");
+    }
+}
