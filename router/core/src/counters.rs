@@ -128,6 +128,8 @@ pub struct Counters {
     pub fib_deltas: u64,
     /// Publishes whose header was found in the flow cache.
     pub flow_hits: u64,
+    /// Publishes whose header was new and whose names were not.
+    pub names_hits: u64,
     /// Turns after which a publisher was held because all its targets were congested.
     pub stalls: u64,
 }
@@ -166,6 +168,7 @@ impl Counters {
             (&mut self.handoffs, other.handoffs),
             (&mut self.fib_deltas, other.fib_deltas),
             (&mut self.flow_hits, other.flow_hits),
+            (&mut self.names_hits, other.names_hits),
             (&mut self.stalls, other.stalls),
         ] {
             *own = own.saturating_add(more);

@@ -96,6 +96,7 @@ impl Ending {
 #[derive(Debug)]
 pub struct Handoff {
     pub(crate) flow: FlowId,
+    pub(crate) names: FlowId,
     pub(crate) raw: Bytes,
     pub(crate) header: RoutedHeader,
     pub(crate) ttl: u32,

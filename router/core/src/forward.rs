@@ -9,14 +9,15 @@ use slipring_proto::{
     crypto::LinkCrypto,
     envelope::{Kind, Tail},
     header::RoutedHeader,
+    link::LinkTerms,
     mac, rewrite,
 };
 
 use crate::{
     egress::{COPY_BYTES_MAX, HEAD_MARGIN_BYTES},
     event::{Handoff, Output, Targets},
-    flow::{FlowId, Plan},
-    ledger::Account,
+    flow::{ContextCache, FlowId, Plan},
+    ledger::{Account, Ledger},
     links::Link,
     reason::DropReason,
     shard::ShardCore,
@@ -30,7 +31,10 @@ const MATCHES_MAX: usize = 8;
 /// A publish that passed every check of its ingress link.
 pub(crate) struct Verified<'a> {
     pub(crate) ingress: LinkId,
+    /// The header's number, if it is remembered.
     pub(crate) flow: FlowId,
+    /// The number of its names, if they were seen before and the header was not.
+    pub(crate) names: FlowId,
     pub(crate) raw: &'a Bytes,
     pub(crate) header: &'a RoutedHeader,
     /// What the next hop receives.
@@ -187,6 +191,7 @@ impl<C: LinkCrypto> ShardCore<C> {
         let message = Verified {
             ingress: LinkId::from_u64(u64::MAX),
             flow: handoff.flow,
+            names: handoff.names,
             raw: &handoff.raw,
             header: &handoff.header,
             ttl: handoff.ttl,
@@ -224,6 +229,7 @@ impl<C: LinkCrypto> ShardCore<C> {
             self.counters.handoffs = self.counters.handoffs.saturating_add(deliveries);
             let handoff = Box::new(Handoff {
                 flow: message.flow,
+                names: message.names,
                 raw: message.raw.clone(),
                 header: *message.header,
                 ttl: message.ttl,
@@ -297,12 +303,18 @@ fn write_head<C: LinkCrypto>(
     link: &mut Link<C>,
     message: &Verified<'_>,
     scratch: &mut Scratch,
-    ledger: &mut crate::ledger::Ledger,
+    ledger: &mut Ledger,
 ) -> Option<u32> {
     let known = link.signed.find(message.flow);
     if known.is_none() {
         scratch.header.clear();
-        let tag = sign(link, message, &mut scratch.preimage);
+        // WIRE §5.4: nothing is signed for peer links.
+        let terms = link.terms.as_ref();
+        let terms = terms.filter(|_| link.class != LinkClass::Peer);
+        let tag = terms.and_then(|terms| {
+            let contexts = &mut link.contexts;
+            sign(terms, contexts, message, &mut scratch.preimage, ledger)
+        });
         rewrite::rewrite_header(
             message.header,
             message.raw,
@@ -355,24 +367,29 @@ fn write_head<C: LinkCrypto>(
 
 /// The tag for the next hop, if that link has one (WIRE §5.4).
 fn sign<C: LinkCrypto>(
-    link: &Link<C>,
+    terms: &LinkTerms<C::Key>,
+    contexts: &mut ContextCache<C>,
     message: &Verified<'_>,
-    preimage: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
+    ledger: &mut Ledger,
 ) -> Option<[u8; 32]> {
-    let terms = link.terms.as_ref()?;
-    if link.class == LinkClass::Peer {
-        return None;
-    }
     let key = terms.key.as_ref()?;
     let id = terms.link_id.as_bytes();
-    Some(mac::sign(
-        key,
-        message.header,
-        message.raw,
-        id,
-        message.ttl,
-        preimage,
-    ))
+    let Verified {
+        header, raw, ttl, ..
+    } = *message;
+    if message.names == FlowId::NONE {
+        return Some(mac::sign(key, header, raw, id, ttl, scratch));
+    }
+    if let Some(context) = contexts.find(message.names) {
+        return Some(mac::sign_rest::<C::Key>(context, header, raw, ttl, scratch));
+    }
+    let context = mac::names_context(key, header, raw, id, scratch);
+    let tag = mac::sign_rest::<C::Key>(&context, header, raw, ttl, scratch);
+    if ledger.try_charge(Account::Flows, contexts.growth(message.names)) {
+        contexts.put(message.names, context);
+    }
+    Some(tag)
 }
 
 /// Marks `shard` in a bit set; says whether it was unmarked.

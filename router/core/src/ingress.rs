@@ -3,7 +3,6 @@
 //!
 //! The order is that of WIRE §2.3: decode, MAC, validation, TTL, dispatch.
 
-use bytes::Bytes;
 use slipring_fib::LinkId;
 use slipring_proto::{
     crypto::LinkCrypto,
@@ -16,8 +15,7 @@ use slipring_proto::{
 
 use crate::{
     counters::MessageKind,
-    flow::{Flow, FlowId, HEADER_BYTES_MAX, Plan},
-    forward::{Forwarded, Verified},
+    flow::Names,
     ledger::Account,
     links::{Link, Phase},
     reason::{CloseReason, DropReason},
@@ -107,136 +105,30 @@ impl<C: LinkCrypto> ShardCore<C> {
         self.publish(id, &envelope, now)
     }
 
-    /// Forwards a publish whose turn has come.
-    pub(crate) fn publish(&mut self, id: LinkId, envelope: &Envelope, now: Time) -> Intake {
-        let known = match self.links.find_mut(id) {
-            Some(link) => link.flows.take(&envelope.header),
-            None => return Intake::Gone,
-        };
-        let forwarded = if let Some(mut flow) = known {
-            self.counters.flow_hits = self.counters.flow_hits.saturating_add(1);
-            let before = flow.bytes();
-            if !envelope.has_session {
-                // The header was valid before; only what lies outside of it can be missing.
-                self.put_flow(id, flow, before);
-                return self.lose(DropReason::Invalid);
-            }
-            let seq = self.fib.seq();
-            let plan = match flow.plan.take() {
-                Some((made_at, plan)) if made_at == seq => plan,
-                _ => self.plan(id, &flow.header),
-            };
-            let forwarded = self.forward(
-                id,
-                flow.id,
-                &envelope.header,
-                &flow.header,
-                envelope,
-                &plan,
-                now,
-            );
-            flow.plan = Some((seq, plan));
-            self.put_flow(id, flow, before);
-            forwarded
-        } else {
-            match self.verify(id, envelope) {
-                Err(Rejected::Malformed(malformed)) => {
-                    return self.refuse_malformed(id, malformed, now);
-                }
-                Err(Rejected::Dropped(reason)) => return self.lose(reason),
-                Ok(header) => self.forward_new(id, envelope, header, now),
-            }
-        };
-        self.after_publish(id, forwarded, now)
-    }
-
-    /// Forwards a publish that was just verified and remembers its header.
-    fn forward_new(
-        &mut self,
-        id: LinkId,
-        envelope: &Envelope,
-        header: RoutedHeader,
-        now: Time,
-    ) -> Forwarded {
-        let raw = &envelope.header;
-        let seq = self.fib.seq();
-        let plan = self.plan(id, &header);
-        let Some(link) = self.links.find_mut(id) else {
-            return Forwarded::Nobody;
-        };
-        // Of a full pool every link keeps the places it has, for whatever header comes next.
-        let has_room = self.ledger.fits(Account::Flows, link.flows.growth(raw));
-        if !self.has_flow_cache || !has_room || raw.len() > HEADER_BYTES_MAX {
-            return self.forward(id, FlowId::NONE, raw, &header, envelope, &plan, now);
-        }
-        let flow_id = self.flow_numbers.next();
-        let (mut flow, before) = link.flows.refill(raw, flow_id, header);
-        let forwarded = self.forward(id, flow_id, raw, &flow.header, envelope, &plan, now);
-        flow.plan = Some((seq, plan));
-        self.put_flow(id, flow, before);
-        forwarded
-    }
-
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one call site shape for the hit and the miss path"
-    )]
-    fn forward(
-        &mut self,
-        ingress: LinkId,
-        flow: FlowId,
-        raw: &Bytes,
-        header: &RoutedHeader,
-        envelope: &Envelope,
-        plan: &Plan,
-        now: Time,
-    ) -> Forwarded {
-        let message = Verified {
-            ingress,
-            flow,
-            raw,
-            header,
-            // WIRE §7.6: one hop less; `verify` let nothing through that would have none left.
-            ttl: header.ttl.saturating_sub(1),
-            tail: &envelope.tail,
-        };
-        self.carry_out(plan, &message, now)
-    }
-
-    /// Remembers a flow for which `before` bytes are charged, as far as the pool has room.
-    fn put_flow(&mut self, id: LinkId, mut flow: Box<Flow>, before: u64) {
-        let Some(link) = self.links.find_mut(id) else {
-            return;
-        };
-        self.ledger.release(Account::Flows, before);
-        if !self.ledger.fits(Account::Flows, flow.bytes()) {
-            // A plan for many links is made again faster than its messages are queued.
-            flow.plan = None;
-        }
-        if self.ledger.try_charge(Account::Flows, flow.bytes()) {
-            link.flows.put(flow);
-        }
-    }
-
     /// Parses and verifies the routed header of `envelope` (WIRE §2.2, §5.4, §7.6).
     pub(crate) fn verify(
         &mut self,
         id: LinkId,
         envelope: &Envelope,
     ) -> Result<RoutedHeader, Rejected> {
-        let raw = &envelope.header;
-        let header = RoutedHeader::parse(raw).map_err(Rejected::Malformed)?;
+        let header = RoutedHeader::parse(&envelope.header).map_err(Rejected::Malformed)?;
+        self.check(id, envelope, &header, None)?;
+        Ok(header)
+    }
+
+    /// Judges a parsed header (WIRE §2.2, §5.4, §7.6); `names` is what is known about its names.
+    pub(crate) fn check(
+        &mut self,
+        id: LinkId,
+        envelope: &Envelope,
+        header: &RoutedHeader,
+        names: Option<&mut Names<C>>,
+    ) -> Result<(), Rejected> {
         let Some(link) = self.links.find(id) else {
             return Err(Rejected::Dropped(DropReason::LinkGone));
         };
-        check_mac(
-            link,
-            envelope.kind,
-            raw,
-            &header,
-            &mut self.scratch.preimage,
-        )
-        .map_err(Rejected::Dropped)?;
+        check_mac(link, envelope, header, names, &mut self.scratch.preimage)
+            .map_err(Rejected::Dropped)?;
         header
             .routing(envelope.kind, envelope.has_session)
             .map_err(|_| Rejected::Dropped(DropReason::Invalid))?;
@@ -244,7 +136,7 @@ impl<C: LinkCrypto> ShardCore<C> {
         if header.ttl <= 1 {
             return Err(Rejected::Dropped(DropReason::TtlExpired));
         }
-        Ok(header)
+        Ok(())
     }
 
     pub(crate) fn refuse_malformed(
@@ -298,11 +190,12 @@ pub(crate) enum Rejected {
 /// The table of WIRE §5.4.
 fn check_mac<C: LinkCrypto>(
     link: &Link<C>,
-    kind: Kind,
-    raw: &[u8],
+    envelope: &Envelope,
     header: &RoutedHeader,
+    names: Option<&mut Names<C>>,
     scratch: &mut Vec<u8>,
 ) -> Result<(), DropReason> {
+    let raw = &envelope.header;
     let Some(terms) = &link.terms else {
         return Err(DropReason::MacMissing);
     };
@@ -310,14 +203,15 @@ fn check_mac<C: LinkCrypto>(
     if link.class == slipring_fib::LinkClass::Peer {
         return Ok(());
     }
-    let is_subscription = kind != Kind::Publish;
+    let is_subscription = envelope.kind != Kind::Publish;
     match (&terms.key, header.mac(raw)) {
         (Some(key), Some(_)) => {
-            if mac::verify(key, header, raw, terms.link_id.as_bytes(), scratch) {
-                Ok(())
-            } else {
-                Err(DropReason::MacInvalid)
-            }
+            let link_id = terms.link_id.as_bytes();
+            let is_right = match names {
+                Some(names) => names.verify(key, link_id, header, raw, scratch),
+                None => mac::verify(key, header, raw, link_id, scratch),
+            };
+            is_right.then_some(()).ok_or(DropReason::MacInvalid)
         }
         (_, None) if terms.strict => Err(DropReason::MacMissing),
         (Some(_), None) if is_subscription => Ok(()),

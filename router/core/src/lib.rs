@@ -46,6 +46,7 @@ mod invariants;
 mod ledger;
 mod limits;
 mod links;
+mod publish;
 mod reason;
 mod shard;
 mod stall;

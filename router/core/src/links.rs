@@ -14,7 +14,7 @@ use slipring_proto::{
 
 use crate::{
     egress::{Bounds, Egress},
-    flow::{FlowCache, SignedCache},
+    flow::{ContextCache, FlowCache, NamesCache, SignedCache},
     ingress::held_bytes,
     ledger::Account,
     reason::CloseReason,
@@ -70,6 +70,8 @@ pub(crate) struct Link<C: LinkCrypto> {
     pub(crate) egress: Egress,
     pub(crate) flows: FlowCache,
     pub(crate) signed: SignedCache,
+    pub(crate) names: NamesCache<C>,
+    pub(crate) contexts: ContextCache<C>,
     pub(crate) counters: LinkCounters,
     pub(crate) turn: Turn,
     pub(crate) opened_at: Time,
@@ -109,9 +111,16 @@ impl<C: LinkCrypto> Link<C> {
             Account::Assembly => self
                 .assembling
                 .saturating_add(self.held.as_ref().map_or(0, held_bytes)),
-            Account::Flows => self.flows.bytes().saturating_add(self.signed.bytes()),
+            Account::Flows => self.remembered_bytes(),
             Account::Links | Account::Windows => 0,
         }
+    }
+
+    /// Bytes of all that the link's messages led to remember.
+    fn remembered_bytes(&self) -> u64 {
+        let ingress = self.flows.bytes().saturating_add(self.names.bytes());
+        let egress = self.signed.bytes().saturating_add(self.contexts.bytes());
+        ingress.saturating_add(egress)
     }
 
     /// Whether its input is still read.
@@ -175,6 +184,8 @@ impl<C: LinkCrypto> Links<C> {
             egress: Egress::new(bounds),
             flows: FlowCache::default(),
             signed: SignedCache::default(),
+            names: NamesCache::default(),
+            contexts: ContextCache::default(),
             counters: LinkCounters::default(),
             turn: Turn::default(),
             opened_at: now,

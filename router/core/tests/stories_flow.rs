@@ -38,6 +38,7 @@ fn fate(node: &mut Node, receivers: [Client; 2]) -> ([Heard; 2], Counters) {
     });
     let counters = Counters {
         flow_hits: 0,
+        names_hits: 0,
         ..node.counters()
     };
     (delivered, counters)
@@ -139,6 +140,7 @@ fn tell(steps: &[Step], has_flow_cache: bool) -> (Vec<Vec<String>>, Counters) {
     }
     let counters = Counters {
         flow_hits: 0,
+        names_hits: 0,
         ..node.counters()
     };
     (heard, counters)

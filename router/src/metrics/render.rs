@@ -203,8 +203,10 @@ impl Scrape<'_> {
             &names::FIB_APPLY_SECONDS,
             &self.merged(|shard| &shard.shell.fib_apply),
         );
-        let hits = self.sum(|shard| shard.core.counters.flow_hits);
-        page.labelled(&names::FLOW_HITS_TOTAL, [("header", hits)]);
+        let headers = self.sum(|shard| shard.core.counters.flow_hits);
+        let names_known = self.sum(|shard| shard.core.counters.names_hits);
+        let hits = [("header", headers), ("names", names_known)];
+        page.labelled(&names::FLOW_HITS_TOTAL, hits);
     }
 
     fn time_and_memory(&self, page: &mut Page) {
