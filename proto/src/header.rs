@@ -89,6 +89,23 @@ pub struct RoutedHeader {
     pub(crate) prefix_end: Option<u32>,
 }
 
+/// The names of a header that begins with them, as every known writer writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeadingNames {
+    source: NameFields,
+    destination: NameFields,
+}
+
+impl LeadingNames {
+    /// Their bytes in the header they were read from.
+    #[inline]
+    #[must_use]
+    pub fn of<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        let end = self.destination.field.end;
+        Span { start: 0, end }.of(raw)
+    }
+}
+
 /// What a message is routed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -109,9 +126,46 @@ impl RoutedHeader {
             prefix_end: Some(0),
             ..Self::default()
         };
-        let mut reader = Reader::new(raw);
-        let mut seen = 0u32;
-        let mut last = 0u32;
+        header.read(Reader::new(raw), 0)?;
+        Ok(header)
+    }
+
+    /// As [`Self::parse`], of a header that begins with the very bytes that `names` were read from.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn parse_behind(names: &LeadingNames, raw: &[u8]) -> Result<Self, Malformed> {
+        let end = names.destination.field.end;
+        let mut header = Self {
+            source: Some(names.source),
+            destination: Some(names.destination),
+            prefix_end: Some(end),
+            ..Self::default()
+        };
+        let reader = Reader::new(raw).within(Span {
+            start: end,
+            end: u32::try_from(raw.len()).unwrap_or(u32::MAX),
+        });
+        header.read(reader, number::DESTINATION)?;
+        Ok(header)
+    }
+
+    /// The names, if both stand first and in order.
+    #[must_use]
+    pub fn leading_names(&self) -> Option<LeadingNames> {
+        let (source, destination) = (self.source?, self.destination?);
+        let are_first = source.field.start == 0 && destination.field.start == source.field.end;
+        are_first.then_some(LeadingNames {
+            source,
+            destination,
+        })
+    }
+
+    /// Reads the fields behind those up to number `last`, which stand in order.
+    fn read(&mut self, mut reader: Reader<'_>, mut last: u32) -> Result<(), Malformed> {
+        // Of the fields that are known, one bit each from 1 to `last`.
+        let mut seen = (2_u32 << last).wrapping_sub(2);
         while !reader.is_empty() {
             let start = reader.at();
             let tag = reader.tag()?;
@@ -125,14 +179,14 @@ impl RoutedHeader {
                 return Err(Malformed::DuplicateField);
             }
             seen |= bit;
-            header.read_field(tag, start, &mut reader)?;
+            self.read_field(tag, start, &mut reader)?;
             if tag.number <= number::VERSION {
-                let in_order = header.prefix_end.is_some() && tag.number > last;
-                header.prefix_end = in_order.then(|| reader.at());
+                let in_order = self.prefix_end.is_some() && tag.number > last;
+                self.prefix_end = in_order.then(|| reader.at());
             }
             last = tag.number;
         }
-        Ok(header)
+        Ok(())
     }
 
     /// What to route the message by. WIRE §2.2: both names need their ids, and a Publish a session

@@ -76,12 +76,10 @@ impl Plan {
 }
 
 /// Replaces the content without room to spare, which would be held and never used.
-fn refill(buffer: &mut Vec<u8>, content: &[&[u8]]) {
+fn refill(buffer: &mut Vec<u8>, content: &[u8]) {
     buffer.clear();
-    buffer.reserve_exact(content.iter().map(|part| part.len()).sum());
-    for part in content {
-        buffer.extend_from_slice(part);
-    }
+    buffer.reserve_exact(content.len());
+    buffer.extend_from_slice(content);
 }
 
 /// What [`refill`] with so many bytes adds to the memory of `buffer`.

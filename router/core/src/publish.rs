@@ -67,19 +67,18 @@ impl<C: LinkCrypto> ShardCore<C> {
         now: Time,
     ) -> Result<Forwarded, Rejected> {
         let raw = &envelope.header;
+        let link = self.links.find_mut(id);
+        if let Some(mut names) = link.and_then(|link| link.names.take(raw)) {
+            let before = names.bytes();
+            let forwarded = self.publish_named(id, envelope, &mut names, now);
+            self.put_names(id, names, before);
+            return forwarded;
+        }
         let header = RoutedHeader::parse(raw).map_err(Rejected::Malformed)?;
-        let known = self.links.find_mut(id);
-        let Some(mut names) = known.and_then(|link| link.names.take(&header, raw)) else {
-            self.check(id, envelope, &header, None)?;
-            let forwarded = self.forward_new(id, envelope, header, now);
-            self.remember_names(id, &header, raw);
-            return Ok(forwarded);
-        };
-        let before = names.bytes();
-        let checked = self.check(id, envelope, &header, Some(&mut names));
-        let forwarded = checked.map(|()| self.publish_named(id, envelope, header, &mut names, now));
-        self.put_names(id, names, before, &header);
-        forwarded
+        self.check(id, envelope, &header, None)?;
+        let forwarded = self.forward_new(id, envelope, header, now);
+        self.remember_names(id, &header, raw);
+        Ok(forwarded)
     }
 
     /// The names were seen before.
@@ -87,13 +86,16 @@ impl<C: LinkCrypto> ShardCore<C> {
         &mut self,
         id: LinkId,
         envelope: &Envelope,
-        header: RoutedHeader,
         names: &mut Names<C>,
         now: Time,
-    ) -> Forwarded {
+    ) -> Result<Forwarded, Rejected> {
+        let raw = &envelope.header;
+        let header =
+            RoutedHeader::parse_behind(&names.leading, raw).map_err(Rejected::Malformed)?;
+        self.check(id, envelope, &header, Some(names))?;
         self.counters.names_hits = self.counters.names_hits.saturating_add(1);
-        if names.is_repeated(&header, &envelope.header) {
-            return self.forward_new(id, envelope, header, now);
+        if names.is_repeated(&header, raw) {
+            return Ok(self.forward_new(id, envelope, header, now));
         }
         let seq = self.fib.seq();
         let known = names.take_plan(seq, header.fanout);
@@ -101,8 +103,8 @@ impl<C: LinkCrypto> ShardCore<C> {
         let message = Verified::of(id, envelope, &header);
         let forwarded = self.carry_out(&plan, &message.with_names(names.id), now);
         names.put_plan(seq, header.fanout, plan);
-        names.note(&header, &envelope.header);
-        forwarded
+        names.note(&header, raw);
+        Ok(forwarded)
     }
 
     /// Forwards a publish that was just verified and remembers its header.
@@ -139,19 +141,17 @@ impl<C: LinkCrypto> ShardCore<C> {
         if !self.has_flow_cache || raw.len() > HEADER_BYTES_MAX || header.mac(raw).is_none() {
             return;
         }
-        let Some(link) = self.links.find_mut(id) else {
+        let (Some(leading), Some(link)) = (header.leading_names(), self.links.find_mut(id)) else {
             return;
         };
-        if !self
-            .ledger
-            .fits(Account::Flows, link.names.growth(header, raw))
-        {
+        let growth = link.names.growth(leading.of(raw).len());
+        if !self.ledger.fits(Account::Flows, growth) {
             return;
         }
         let number = self.flow_numbers.next();
-        let (mut names, before) = link.names.refill(header, raw, number);
+        let (mut names, before) = link.names.refill(leading, raw, number);
         names.note(header, raw);
-        self.put_names(id, names, before, header);
+        self.put_names(id, names, before);
     }
 
     /// Remembers a flow for which `before` bytes are charged, as far as the pool has room.
@@ -170,13 +170,7 @@ impl<C: LinkCrypto> ShardCore<C> {
     }
 
     /// As [`Self::put_flow`], for names.
-    fn put_names(
-        &mut self,
-        id: LinkId,
-        mut names: Box<Names<C>>,
-        before: u64,
-        header: &RoutedHeader,
-    ) {
+    fn put_names(&mut self, id: LinkId, mut names: Box<Names<C>>, before: u64) {
         let Some(link) = self.links.find_mut(id) else {
             return;
         };
@@ -185,7 +179,7 @@ impl<C: LinkCrypto> ShardCore<C> {
             names.forget_plan();
         }
         if self.ledger.try_charge(Account::Flows, names.bytes()) {
-            link.names.put(names, header);
+            link.names.put(names);
         }
     }
 }

@@ -81,7 +81,7 @@ impl FlowCache {
                 plan: None,
             })
         });
-        refill(&mut flow.raw, &[raw]);
+        refill(&mut flow.raw, raw);
         flow.id = id;
         flow.header = header;
         flow.plan = None;
@@ -142,7 +142,7 @@ impl SignedCache {
             })
         });
         signed.id = id;
-        refill(&mut signed.header, &[header]);
+        refill(&mut signed.header, header);
         signed_bytes(signed).saturating_sub(before)
     }
 

@@ -5,10 +5,10 @@
 //! by the flow's number.
 
 use slipring_proto::crypto::{LinkCrypto, MacKey};
-use slipring_proto::header::{NameFields, RoutedHeader};
+use slipring_proto::header::{LeadingNames, RoutedHeader};
 use slipring_proto::{limits::MAC_BYTES, mac};
 
-use super::{FlowId, Plan, SLOT_MASK, SLOTS, growth, numbered, refill};
+use super::{FlowId, Plan, SLOTS, growth, numbered, refill};
 
 /// A context of the key of a link's terms.
 type Context<C> = <<C as LinkCrypto>::Key as MacKey>::Context;
@@ -16,8 +16,9 @@ type Context<C> = <<C as LinkCrypto>::Key as MacKey>::Context;
 /// What is known about a source and a destination.
 pub(crate) struct Names<C: LinkCrypto> {
     pub(crate) id: FlowId,
-    /// The two fields as they stand in the header, source first.
+    /// The two fields as every header with them begins, and what was read from them.
     raw: Vec<u8>,
+    pub(crate) leading: LeadingNames,
     context: Option<Context<C>>,
     /// The plan, with the FIB sequence and the fanout that it was made for.
     plan: Option<(u64, u32, Plan)>,
@@ -81,73 +82,84 @@ impl<C: LinkCrypto> Names<C> {
 /// The names that one ingress link has used.
 pub(crate) struct NamesCache<C: LinkCrypto> {
     slots: [Option<Box<Names<C>>>; SLOTS],
+    /// The slot that was used last, and the one whose turn it is to be replaced.
+    last: usize,
+    oldest: usize,
 }
 
 impl<C: LinkCrypto> Default for NamesCache<C> {
     fn default() -> Self {
         Self {
             slots: [const { None }; SLOTS],
+            last: 0,
+            oldest: 0,
         }
     }
 }
 
 impl<C: LinkCrypto> NamesCache<C> {
-    /// Takes out what is known of the names in `header`; [`Self::put`] brings it back.
-    pub(crate) fn take(&mut self, header: &RoutedHeader, raw: &[u8]) -> Option<Box<Names<C>>> {
-        let slot = self.slots.get_mut(position(header))?;
-        let (source, destination) = fields(header, raw);
-        let is_same = |names: &Names<C>| {
-            names.raw.len() == source.len().saturating_add(destination.len())
-                && names.raw.starts_with(source)
-                && names.raw.ends_with(destination)
-        };
-        if slot.as_deref().is_some_and(is_same) {
-            slot.take()
-        } else {
-            None
+    /// Takes out what is known of the names that the header begins with; [`Self::put`] brings it back
+    /// before anything else is taken.
+    #[inline]
+    pub(crate) fn take(&mut self, raw: &[u8]) -> Option<Box<Names<C>>> {
+        for step in 0..SLOTS {
+            let at = self.last.wrapping_add(step) % SLOTS;
+            let slot = self.slots.get_mut(at)?;
+            if slot
+                .as_ref()
+                .is_some_and(|names| raw.starts_with(&names.raw))
+            {
+                self.last = at;
+                return slot.take();
+            }
         }
+        None
     }
 
-    /// Brings back what was taken out, or was just made, for the names in `header`.
-    pub(crate) fn put(&mut self, names: Box<Names<C>>, header: &RoutedHeader) {
-        if let Some(slot) = self.slots.get_mut(position(header)) {
+    /// Brings back what was taken out or made last.
+    #[inline]
+    pub(crate) fn put(&mut self, names: Box<Names<C>>) {
+        if let Some(slot) = self.slots.get_mut(self.last) {
             *slot = Some(names);
         }
     }
 
-    /// Bytes that the cache grows by, at most, if [`Self::refill`] makes room for `header`.
-    pub(crate) fn growth(&self, header: &RoutedHeader, raw: &[u8]) -> u64 {
-        let (source, destination) = fields(header, raw);
-        let length = source.len().saturating_add(destination.len());
-        match self.slots.get(position(header)).and_then(Option::as_ref) {
+    /// Bytes that the cache grows by, at most, if [`Self::refill`] makes room for names of `length`
+    /// bytes.
+    pub(crate) fn growth(&self, length: usize) -> u64 {
+        match self.slots.get(self.oldest).and_then(Option::as_ref) {
             None => (size_of::<Names<C>>() as u64).saturating_add(length as u64),
             Some(names) => growth(&names.raw, length),
         }
     }
 
-    /// Something for the names of a header that was just verified, in the memory of what it replaces.
+    /// Something for the names of a header that was just verified, in the memory of what it replaces;
+    /// to be put.
     ///
     /// The second part of the result is what the replaced one held, in bytes.
     pub(crate) fn refill(
         &mut self,
-        header: &RoutedHeader,
+        leading: LeadingNames,
         raw: &[u8],
         id: FlowId,
     ) -> (Box<Names<C>>, u64) {
-        let old = self.slots.get_mut(position(header)).and_then(Option::take);
+        self.last = self.oldest;
+        self.oldest = self.oldest.wrapping_add(1) % SLOTS;
+        let old = self.slots.get_mut(self.last).and_then(Option::take);
         let before = old.as_ref().map_or(0, |names| names.bytes());
         let mut names = old.unwrap_or_else(|| {
             Box::new(Names {
                 id,
                 raw: Vec::new(),
+                leading,
                 context: None,
                 plan: None,
                 tag: [0; MAC_BYTES],
             })
         });
-        let (source, destination) = fields(header, raw);
-        refill(&mut names.raw, &[source, destination]);
+        refill(&mut names.raw, leading.of(raw));
         names.id = id;
+        names.leading = leading;
         names.context = None;
         names.plan = None;
         (names, before)
@@ -210,23 +222,4 @@ impl<C: LinkCrypto> ContextCache<C> {
         let taken = self.slots.iter().flatten().count() as u64;
         taken.saturating_mul(size_of::<Absorbed<C>>() as u64)
     }
-}
-
-/// The fields that carry the names, tags included; empty if there are none.
-fn fields<'a>(header: &RoutedHeader, raw: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-    let field = |name: Option<NameFields>| name.map_or(&[][..], |name| name.field.of(raw));
-    (field(header.source), field(header.destination))
-}
-
-/// Peers choose their ids at random, so their last bits spread the slots.
-fn position(header: &RoutedHeader) -> usize {
-    let low = |name: Option<NameFields>| {
-        let encoded = name.and_then(|name| name.encoded);
-        encoded.map_or(0, |encoded| {
-            let [_, _, component] = encoded.components;
-            component ^ encoded.id.map_or(0, |(_, low)| low)
-        })
-    };
-    let mixed = low(header.source).rotate_left(1) ^ low(header.destination);
-    usize::try_from(mixed & SLOT_MASK).unwrap_or(0)
 }
