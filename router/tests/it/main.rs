@@ -34,6 +34,7 @@ mod preflight;
 mod reasons_close;
 mod reasons_drop;
 mod reasons_refuse;
+mod service_manager;
 mod slow_consumer;
 mod subscribe_ack_after_all_shards;
 mod tails;
