@@ -108,6 +108,10 @@ fn run(files: &Files) -> io::Result<u8> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    // Before there are shards: what the kernel has given by then is little.
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::warn!(%error, "huge pages cannot be declined; links may cost more memory");
+    }
     let certificates = Stamps::of(&config);
     let running = match boot::start(&config) {
         Ok(running) => running,
