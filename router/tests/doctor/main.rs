@@ -5,8 +5,11 @@
     reason = "a value that is not there fails the test, which is what is wanted"
 )]
 
+mod cases;
 #[path = "../config_support/mod.rs"]
 mod config_support;
 mod findings;
 mod host;
+mod network;
 mod report;
+mod unknown;

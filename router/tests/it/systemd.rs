@@ -1,4 +1,4 @@
-//! What the service manager hears: ready, reloading, stopping, and a watchdog that every shard feeds.
+//! What systemd hears: ready, reloading, stopping, and a watchdog that every shard feeds.
 
 use std::time::{Duration, Instant};
 
@@ -6,20 +6,20 @@ use tokio::net::UnixDatagram;
 
 use crate::harness::{PATIENCE, Router, Setup, within};
 
-/// The time the manager of these tests grants between two feedings.
+/// The time that these tests grant between two feedings.
 const WATCHDOG: Duration = Duration::from_millis(300);
 
 /// The message that feeds the watchdog.
 const FED: &str = "WATCHDOG=1";
 
-/// The manager's end of the conversation.
+/// Its end of the conversation.
 #[derive(Debug)]
-struct Manager {
+struct Systemd {
     socket: UnixDatagram,
     folder: tempfile::TempDir,
 }
 
-impl Manager {
+impl Systemd {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
@@ -56,45 +56,45 @@ impl Manager {
 }
 
 #[tokio::test]
-async fn a_service_manager_learns_of_start_reload_and_end() {
-    let manager = Manager::new();
-    let mut router = manager.starts(Setup::new(), None).await;
-    assert_eq!(manager.hears().await, "READY=1");
+async fn systemd_learns_of_start_reload_and_end() {
+    let systemd = Systemd::new();
+    let mut router = systemd.starts(Setup::new(), None).await;
+    assert_eq!(systemd.hears().await, "READY=1");
     for order in ["HUP", "reload"] {
         match order {
             "HUP" => router.signal(order),
             _ => assert!(router.order(order).starts_with("ok")),
         }
-        let reloading = manager.hears().await;
+        let reloading = systemd.hears().await;
         let mut lines = reloading.lines();
         assert_eq!(lines.next(), Some("RELOADING=1"));
         let time = lines.next().unwrap().strip_prefix("MONOTONIC_USEC=");
         assert!(time.unwrap().parse::<u64>().unwrap() > 0);
-        assert_eq!(manager.hears().await, "READY=1");
+        assert_eq!(systemd.hears().await, "READY=1");
     }
     router.signal("TERM");
     // Nobody asked for a watchdog, so no message is about one.
-    assert_eq!(manager.hears().await, "STOPPING=1");
+    assert_eq!(systemd.hears().await, "STOPPING=1");
     assert_eq!(router.exit(PATIENCE).await.code(), Some(0));
 }
 
 #[tokio::test]
 async fn a_watchdog_is_fed_in_time_on_either_runtime_until_the_end() {
     for io in ["auto", "epoll"] {
-        let manager = Manager::new();
-        let mut router = manager
+        let systemd = Systemd::new();
+        let mut router = systemd
             .starts(Setup::new().shards(2).io(io), Some(WATCHDOG))
             .await;
-        assert_eq!(manager.hears().await, "READY=1");
+        assert_eq!(systemd.hears().await, "READY=1");
         let begun = Instant::now();
         for _ in 0..6 {
-            assert_eq!(manager.hears().await, FED);
+            assert_eq!(systemd.hears().await, FED);
         }
         // Three beats a period: six take less than two, and a machine that is busy gets twice that.
         let spent = begun.elapsed();
         assert!(spent < WATCHDOG * 4, "{spent:?}");
         router.signal("TERM");
-        assert_eq!(manager.learns().await, "STOPPING=1");
+        assert_eq!(systemd.learns().await, "STOPPING=1");
         assert_eq!(router.exit(PATIENCE).await.code(), Some(0));
     }
 }
@@ -104,17 +104,17 @@ async fn a_watchdog_is_fed_in_time_on_either_runtime_until_the_end() {
 #[tokio::test]
 async fn a_shard_that_hangs_lets_the_watchdog_starve() {
     for shard in [0, 1] {
-        let manager = Manager::new();
-        let router = manager.starts(Setup::new().shards(2), Some(WATCHDOG)).await;
-        assert_eq!(manager.hears().await, "READY=1");
-        assert_eq!(manager.hears().await, FED);
+        let systemd = Systemd::new();
+        let router = systemd.starts(Setup::new().shards(2), Some(WATCHDOG)).await;
+        assert_eq!(systemd.hears().await, "READY=1");
+        assert_eq!(systemd.hears().await, FED);
         let answer = router.order(&format!("hang {shard}"));
         assert!(answer.starts_with("ok"), "{answer}");
         // A feeding or two may be under way when the order arrives.
         let mut starved = Duration::ZERO;
         for _ in 0..10 {
             let last = Instant::now();
-            assert_eq!(manager.hears().await, FED);
+            assert_eq!(systemd.hears().await, FED);
             starved = starved.max(last.elapsed());
         }
         assert!(starved > Duration::from_secs(2), "{starved:?}");
