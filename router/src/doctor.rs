@@ -81,8 +81,11 @@ struct Topic {
 /// A probe's outcome: a finding, or why there is none.
 type Probed = Result<Finding, String>;
 
+/// What looks at one topic.
+type Probe = fn(&Subject<'_>) -> Probed;
+
 /// Every probe, in the order of the report.
-const PROBES: &[(Topic, fn(&Subject<'_>) -> Probed)] = &[
+const PROBES: &[(Topic, Probe)] = &[
     (kernel::RELEASE, kernel::release),
     (kernel::URING, kernel::uring),
     (limits::MEMLOCK, limits::memlock),
@@ -110,9 +113,8 @@ const PROBES: &[(Topic, fn(&Subject<'_>) -> Probed)] = &[
 /// Looks at everything.
 #[must_use]
 pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
-    let look = |(topic, probe): &(Topic, fn(&Subject<'_>) -> Probed)| {
-        probe(subject).unwrap_or_else(|why| topic.unknown(&why))
-    };
+    let look =
+        |(topic, probe): &(Topic, Probe)| probe(subject).unwrap_or_else(|why| topic.unknown(&why));
     PROBES.iter().map(look).collect()
 }
 

@@ -8,33 +8,33 @@ pub(crate) enum Json {
     Word(String),
     Number(String),
     Text(String),
-    List(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    List(Vec<Self>),
+    Object(BTreeMap<String, Self>),
 }
 
 impl Json {
     /// A member of an object.
     pub(crate) fn member(&self, name: &str) -> &Self {
-        match self {
-            Self::Object(members) => &members[name],
-            other => panic!("{other:?} has no members"),
-        }
+        let Self::Object(members) = self else {
+            panic!("{self:?} has no members");
+        };
+        &members[name]
     }
 
     /// The items of a list.
     pub(crate) fn items(&self) -> &[Self] {
-        match self {
-            Self::List(items) => items,
-            other => panic!("{other:?} is no list"),
-        }
+        let Self::List(items) = self else {
+            panic!("{self:?} is no list");
+        };
+        items
     }
 
     /// A text.
     pub(crate) fn text(&self) -> &str {
-        match self {
-            Self::Text(text) => text,
-            other => panic!("{other:?} is no text"),
-        }
+        let Self::Text(text) = self else {
+            panic!("{self:?} is no text");
+        };
+        text
     }
 }
 
