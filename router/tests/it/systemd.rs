@@ -1,8 +1,9 @@
 //! What systemd hears: ready, reloading, stopping, and a watchdog that every shard feeds.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::net::UnixDatagram;
+use tokio::time::Instant;
 
 use crate::harness::{PATIENCE, Router, Setup, within};
 
