@@ -67,8 +67,9 @@ fail  io_uring      no ring: kernel.io_uring_disabled is 2; io_uring_disabled is
 fn only_what_fails_is_a_failure() {
     let all = complaints();
     let without = |level: Level| {
-        let findings: Vec<Finding> = (all.iter().cloned())
+        let findings: Vec<Finding> = (all.iter())
             .filter(|finding| finding.level != level)
+            .cloned()
             .collect();
         text(&findings).0
     };
