@@ -2,7 +2,7 @@
 """Measures one knob after another: A B A B, in one run, one router shard on CPU 0 and loadgen on CPU 1.
 
 measure.py BIN [KNOB...]: BIN holds slipring and loadgen; as root, because knobs are settings of the
-host. Every setting is put back. Writes KNOB.json beside this file and one line a pair to the output.
+host. Every setting is put back. Writes KNOB.jsonl beside this file and one line a pair to the output.
 """
 import contextlib, json, os, pathlib, re, statistics, subprocess, sys, tempfile, time
 
@@ -181,7 +181,13 @@ def measure(name):
     lossy = sum(not run.get("clean", False) for runs in results.values() for run in runs)
     loads = [run.get("loadavg", 0) for runs in results.values() for run in runs]
     print(f"  runs not clean: {lossy}; load average {min(loads):.1f} to {max(loads):.1f}", flush=True)
-    (HERE / f"{name}.json").write_text(json.dumps({"A": a, "B": b, "load": load, "runs": results}, indent=1) + "\n")
+    setting = {"A": a, "B": b}
+    # A line for each run, in the order in which they ran.
+    with open(HERE / f"{name}.jsonl", "w") as out:
+        for pair in zip(results["A"], results["B"]):
+            for side, run in zip("AB", pair):
+                line = {"side": side, "setting": setting[side], "load": load, "result": run}
+                out.write(json.dumps(line) + "\n")
 
 
 def main():
