@@ -33,6 +33,7 @@
 //! | `stop` | as the second SIGTERM |
 //! | `reload` | certificates are read again; new handshakes use them |
 //! | `log-level [MODULE=]LEVEL` | changes what is logged from now on |
+//! | `hang SHARD` | only with the feature `fault-injection` |
 //! | `panic SHARD` | only with the feature `fault-injection` |
 //!
 //! Each line is answered by one line, `ok …` or `error …`. A line has at most 256 bytes. There are

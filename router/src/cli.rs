@@ -22,7 +22,7 @@ use flags::{FLAGS, Flag, VERBS, Verb};
 pub mod exit {
     /// All went well.
     pub const OK: u8 = 0;
-    /// `health` found the node not serving.
+    /// `health` found the node not serving, or `doctor` what keeps it from starting.
     pub const UNHEALTHY: u8 = 1;
     /// The command line is wrong.
     pub const USAGE: u8 = 64;
@@ -43,6 +43,13 @@ pub enum Command {
     Check(Files),
     /// Print the effective configuration as YAML.
     Config(Files),
+    /// Say what this host does to a node, and what to do about it.
+    Doctor {
+        /// Which node.
+        files: Files,
+        /// As JSON.
+        json: bool,
+    },
     /// Print a summary of a running node.
     Status {
         /// Which node.
@@ -241,6 +248,10 @@ impl Words {
             "run" => Command::Run(self.files(config_variable)),
             "check" => Command::Check(self.files(config_variable)),
             "config" => Command::Config(self.files(config_variable)),
+            "doctor" => Command::Doctor {
+                files: self.files(config_variable),
+                json: self.has("json"),
+            },
             "version" => Command::Version,
             "help" => Command::Help(self.operand()?.map(|word| verb_named(&word)).transpose()?),
             _ => self.remote_command(config_variable)?,

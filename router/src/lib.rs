@@ -4,6 +4,7 @@ pub mod admin;
 pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod io;
 mod json;
 pub mod log;

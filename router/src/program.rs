@@ -10,6 +10,8 @@ use crate::{
     boot,
     cli::{self, Command, Files, check, exit, help},
     config::{self, Config},
+    doctor,
+    io::runtime::choice,
     supervisor::{self, Stamps},
 };
 
@@ -45,6 +47,10 @@ fn obey(command: Command) -> io::Result<u8> {
                 .map(|()| exit::OK),
             Err(errors) => check::write_errors(&errors, &mut io::stderr()),
         },
+        Command::Doctor { files, json } => match load(&files) {
+            Ok(config) => diagnose(&config, json, &mut out),
+            Err(errors) => check::write_errors(&errors, &mut io::stderr()),
+        },
         Command::Version => help::write_version(&mut out).map(|()| exit::OK),
         Command::Help(verb) => help::write_help(verb, &mut out).map(|()| exit::OK),
         remote @ (Command::Status { .. }
@@ -54,6 +60,19 @@ fn obey(command: Command) -> io::Result<u8> {
         | Command::Reload { .. }
         | Command::LogLevel { .. }
         | Command::Health { .. }) => cli::remote::run(&remote, &load, &mut out, &mut io::stderr()),
+    }
+}
+
+fn diagnose(config: &Config, json: bool, out: &mut dyn Write) -> io::Result<u8> {
+    let findings = doctor::examine(&doctor::Subject {
+        host: &doctor::host::real(),
+        config,
+        ring: &choice::try_ring(),
+    });
+    if json {
+        doctor::report::write_json(&findings, out)
+    } else {
+        doctor::report::write(&findings, out)
     }
 }
 
@@ -88,6 +107,10 @@ fn run(files: &Files) -> io::Result<u8> {
     };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
+    }
+    // Before there are shards: what the kernel has given by then is little.
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::warn!(%error, "huge pages cannot be declined; links may cost more memory");
     }
     let certificates = Stamps::of(&config);
     let running = match boot::start(&config) {

@@ -3,6 +3,8 @@
 //! It runs on the main thread, which is pinned to nothing and carries no traffic. The first SIGTERM or
 //! SIGINT drains, the second stops; SIGHUP and changed certificate files reload.
 
+mod service;
+
 use std::{
     future::poll_fn,
     io::{self, Write},
@@ -116,7 +118,15 @@ pub fn supervise(
     };
     // Whoever reads the announcement may have gone; the node serves all the same.
     drop(announce(config, &running, &admin, out));
-    notify(&[sd_notify::NotifyState::Ready]);
+    service::ready();
+    if let Some(period) = service::watchdog() {
+        // It runs on this thread, so that a supervisor that hangs is found, too.
+        runtime.spawn(service::keep_fed(
+            running.node.clone(),
+            period,
+            service::alive,
+        ));
+    }
     let lived = runtime.block_on(live(config, &running, &mut certificates, &mut inbox));
     drop(admin);
     lived?;
@@ -262,7 +272,7 @@ async fn live(
             }
             Event::Order(Order::Drain(_)) => {}
             Event::Order(Order::Stop) => {
-                notify(&[sd_notify::NotifyState::Stopping]);
+                service::stopping();
                 tracing::info!("stopping now");
                 running.node.stop();
                 stop_by = Some(tokio::time::Instant::now() + STOP_PATIENCE);
@@ -293,7 +303,7 @@ async fn drain(
     running: &Running,
     deadline: Option<Duration>,
 ) -> tokio::time::Instant {
-    notify(&[sd_notify::NotifyState::Stopping]);
+    service::stopping();
     // A shard that does not answer costs the node its haste, not its drain.
     let views = tokio::time::timeout(ANSWER_PATIENCE, running.node.views()).await;
     let links = views.ok().map(|views| count_links(&views));
@@ -313,8 +323,21 @@ fn count_links(views: &[ShardReport]) -> u64 {
     classes.map(u64::from).sum()
 }
 
-/// Reads all certificates again and gives them to new handshakes. Nothing changes if one is bad.
+/// Reads all certificates again and gives them to new handshakes, and tells the service manager when
+/// that begins and ends.
 async fn reload(config: &Config, node: &Node) -> Result<String, String> {
+    // A node that leaves has said so, and must not take it back.
+    if node.is_draining() {
+        return replace_certificates(config, node).await;
+    }
+    service::reloading();
+    let outcome = replace_certificates(config, node).await;
+    service::ready();
+    outcome
+}
+
+/// Reads all certificates again and gives them to new handshakes. Nothing changes if one is bad.
+async fn replace_certificates(config: &Config, node: &Node) -> Result<String, String> {
     let mut fresh = Vec::new();
     for (index, server) in config.servers.iter().enumerate() {
         let Some(tls) = &server.tls else { continue };
@@ -376,11 +399,4 @@ fn files(server: &Server) -> Vec<PathBuf> {
         files.push(path.clone());
     }
     files
-}
-
-/// Tells the service manager, if there is one; without one there is nothing to tell.
-fn notify(state: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!("the service manager was not told: {error}");
-    }
 }

@@ -76,6 +76,10 @@ fn commands_that_look_take_an_address_and_say_how_to_print() {
         rows_max,
     };
     let status = |reach, json| Command::Status { reach, json };
+    let doctor = |config, json| Command::Doctor {
+        files: files(config, None, false),
+        json,
+    };
     let fib = Command::Fib {
         reach: reach(),
         json: true,
@@ -86,6 +90,8 @@ fn commands_that_look_take_an_address_and_say_how_to_print() {
             "config --overlay b",
             Command::Config(files(None, Some("b"), false)),
         ),
+        ("doctor", doctor(None, false)),
+        ("doctor --json -c a", doctor(Some("a"), true)),
         ("status", status(reach(), false)),
         ("status --json --admin 127.0.0.1:5", status(admin, true)),
         ("links", links(50)),
@@ -158,6 +164,10 @@ fn what_makes_no_sense_is_named() {
         (
             "--strict=yes",
             "unexpected argument for option '--strict': \"yes\"",
+        ),
+        (
+            "doctor --admin 127.0.0.1:5",
+            "\"doctor\" does not take --admin",
         ),
         ("run --json", "\"run\" does not take --json"),
         ("check --deadline 5s", "\"check\" does not take --deadline"),

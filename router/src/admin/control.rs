@@ -26,6 +26,10 @@ const LINE_BYTES_MAX: u64 = 256;
 /// How long the listener rests after an accept that failed.
 const REST: Duration = Duration::from_millis(100);
 
+/// How long a shard hangs that was told to.
+#[cfg(feature = "fault-injection")]
+const HANG: Duration = Duration::from_secs(3);
+
 /// One line, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Order {
@@ -33,6 +37,8 @@ enum Order {
     Stop,
     Reload,
     LogLevel(Option<String>, Level),
+    #[cfg(feature = "fault-injection")]
+    Hang(usize),
     #[cfg(feature = "fault-injection")]
     Panic(usize),
 }
@@ -132,9 +138,13 @@ fn parse(line: &[u8]) -> Result<Order, String> {
         ("log-level", Some(word)) => log_level(word),
         ("log-level", None) => Err("log-level takes [MODULE=]LEVEL".to_owned()),
         #[cfg(feature = "fault-injection")]
-        ("panic", Some(word)) => {
-            let shard = word.parse().map_err(|_| "panic takes a shard".to_owned())?;
-            Ok(Order::Panic(shard))
+        ("hang" | "panic", Some(word)) => {
+            let shard = word.parse().map_err(|_| format!("{verb} takes a shard"))?;
+            Ok(if verb == "hang" {
+                Order::Hang(shard)
+            } else {
+                Order::Panic(shard)
+            })
         }
         ("stop" | "reload", Some(_)) => Err(format!("{verb} takes nothing")),
         _ => Err(format!("unknown order \"{verb}\"")),
@@ -166,6 +176,11 @@ async fn obey(surface: &Surface, order: &Order) -> Outcome {
         Order::Reload => (orders.reload)().await,
         Order::LogLevel(module, level) => (orders.log_level)(module.as_deref(), *level),
         #[cfg(feature = "fault-injection")]
+        Order::Hang(shard) => {
+            surface.asks.node().hang(*shard, HANG);
+            Ok(format!("shard {shard} was told to hang for {HANG:?}"))
+        }
+        #[cfg(feature = "fault-injection")]
         Order::Panic(shard) => {
             surface.asks.node().panic(*shard);
             Ok(format!("shard {shard} was told to panic"))
@@ -195,6 +210,8 @@ fn describe(order: &Order) -> String {
                 None => format!("log-level {name}"),
             }
         }
+        #[cfg(feature = "fault-injection")]
+        Order::Hang(shard) => format!("hang {shard}"),
         #[cfg(feature = "fault-injection")]
         Order::Panic(shard) => format!("panic {shard}"),
     }
@@ -236,8 +253,11 @@ mod tests {
     }
 
     #[test]
-    fn panicking_is_an_order_of_test_builds_only() {
-        assert_eq!(parse(b"panic 0").is_ok(), cfg!(feature = "fault-injection"));
+    fn faults_are_orders_of_test_builds_only() {
+        for line in ["hang 0", "panic 0"] {
+            let is_order = parse(line.as_bytes()).is_ok();
+            assert_eq!(is_order, cfg!(feature = "fault-injection"), "{line}");
+        }
     }
 
     #[test]

@@ -205,7 +205,12 @@ fn row(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
 
 /// `left`, then `text` from column `indent` on, broken at blanks or, where a word is longer than
 /// a line, within it. Control characters are shown, not obeyed.
-fn wrapped(out: &mut dyn Write, left: &str, indent: usize, text: &str) -> io::Result<()> {
+pub(crate) fn wrapped(
+    out: &mut dyn Write,
+    left: &str,
+    indent: usize,
+    text: &str,
+) -> io::Result<()> {
     let width = COLUMNS.saturating_sub(indent).max(1);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();

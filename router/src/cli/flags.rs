@@ -57,6 +57,12 @@ pub const VERBS: &[Verb] = &[
         flags: FILES,
     },
     Verb {
+        name: "doctor",
+        operands: "",
+        summary: "say what this host does to the node, and the remedy",
+        flags: &["config", "overlay", "strict", "json"],
+    },
+    Verb {
         name: "status",
         operands: "",
         summary: "print a summary of the running node",
@@ -148,7 +154,7 @@ pub const FLAGS: &[Flag] = &[
         long: "json",
         short: None,
         value: None,
-        summary: "print JSON instead of a table",
+        summary: "print JSON instead of text",
     },
     Flag {
         long: "rows",

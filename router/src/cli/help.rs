@@ -39,7 +39,7 @@ fn write_all(out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "\nWithout a file the node listens on 127.0.0.1:46357 in clear text.\n\
-         Exit codes: 0 well, 1 unhealthy, 64 usage, 69 no answer, 70 fault, 78 file."
+         Exit codes: 0 well, 1 unwell, 64 usage, 69 no answer, 70 fault, 78 file."
     )
 }
 

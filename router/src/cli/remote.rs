@@ -151,6 +151,7 @@ fn answer(command: &Command, load: Load<'_>) -> Result<String, RemoteFault> {
         Command::Run(_)
         | Command::Check(_)
         | Command::Config(_)
+        | Command::Doctor { .. }
         | Command::Version
         | Command::Help(_) => Err(RemoteFault::Untold(
             "this command is not for a running node",

@@ -51,6 +51,11 @@ pub enum Ask {
         /// Told once it does.
         taken: oneshot::Sender<()>,
     },
+    /// Say that it has made a turn.
+    Turn(oneshot::Sender<()>),
+    /// Hang for this long, to prove what a hanging shard does.
+    #[cfg(feature = "fault-injection")]
+    Hang(Duration),
     /// Panic, to prove what a panic does.
     #[cfg(feature = "fault-injection")]
     Panic,
@@ -182,6 +187,31 @@ impl Node {
         for taken in self.ask_all(ask) {
             // A shard that has ended shakes no hands.
             taken.await.ok();
+        }
+    }
+
+    /// Waits until every shard has made a turn; `late` is told of one that takes longer than
+    /// `patience`. Returns whether all did: one that has ended makes none.
+    pub async fn turn(&self, patience: Duration, late: impl Fn(usize)) -> bool {
+        let mut all_turned = true;
+        for (shard, mut turned) in self.ask_all(Ask::Turn).into_iter().enumerate() {
+            let answer = match tokio::time::timeout(patience, &mut turned).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    late(shard);
+                    turned.await
+                }
+            };
+            all_turned &= answer.is_ok();
+        }
+        all_turned
+    }
+
+    /// Makes shard `shard` hang for `span`.
+    #[cfg(feature = "fault-injection")]
+    pub fn hang(&self, shard: usize, span: Duration) {
+        if let Some(mailbox) = self.inner.mailboxes.get(shard) {
+            mailbox.put(Ask::Hang(span));
         }
     }
 

@@ -22,6 +22,10 @@ pub type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 /// A thread that runs futures.
 pub type Thread = std::thread::JoinHandle<io::Result<()>>;
 
+/// Connections that may wait to be accepted, for each shard and listener: what glommio asks the kernel
+/// for, and hence the other runtime as well.
+pub const BACKLOG: i32 = 1_024;
+
 /// An executor on a pinned thread, with its timers and sockets.
 pub trait Runtime: Sized + 'static {
     /// A TCP stream, with Nagle's algorithm off.

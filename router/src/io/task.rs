@@ -211,6 +211,9 @@ impl<R: Runtime> Task<R> {
                 self.tls.replace(server, tls);
                 taken.send(()).ok();
             }
+            Ask::Turn(reply) => drop(reply.send(())),
+            #[cfg(feature = "fault-injection")]
+            Ask::Hang(span) => std::thread::sleep(span),
             #[cfg(feature = "fault-injection")]
             Ask::Panic => panic!("a test asked for this"),
         }

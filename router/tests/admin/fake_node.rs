@@ -331,9 +331,10 @@ impl World {
                 };
                 reply.send(view).ok();
             }
+            Ask::Turn(reply) => drop(reply.send(())),
             Ask::Drain { .. } | Ask::Stop | Ask::Tls { .. } => {}
             #[cfg(feature = "fault-injection")]
-            Ask::Panic => {}
+            Ask::Hang(_) | Ask::Panic => {}
         }
     }
 }

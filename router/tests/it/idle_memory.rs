@@ -81,3 +81,14 @@ async fn an_idle_link_over_tls_costs_at_most_64_kib() {
         links()
     );
 }
+
+/// A host that gives them unasked would make every link dearer than the two above.
+#[tokio::test]
+async fn huge_pages_are_declined() {
+    let router = Router::start().await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", router.pid())).unwrap();
+    let enabled = status
+        .lines()
+        .find_map(|line| line.strip_prefix("THP_enabled:"));
+    assert_eq!(enabled.map(str::trim), Some("0"), "{status}");
+}

@@ -36,6 +36,7 @@ mod reasons_drop;
 mod reasons_refuse;
 mod slow_consumer;
 mod subscribe_ack_after_all_shards;
+mod systemd;
 mod tails;
 mod tls;
 mod unix_socket;

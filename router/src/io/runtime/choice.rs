@@ -8,10 +8,10 @@ use std::fs;
 use crate::config::IoChoice;
 
 /// Locked memory that one glommio executor wants, in bytes.
-const MEMLOCK_BYTES_PER_SHARD: u64 = 512 << 10;
+pub const MEMLOCK_BYTES_PER_SHARD: u64 = 512 << 10;
 
-/// The oldest kernel whose io_uring has every operation that glommio uses.
-const KERNEL_LEAST: (u32, u32) = (5, 8);
+/// The oldest kernel whose io_uring has every operation that glommio uses: major and minor.
+pub const KERNEL_LEAST: (u32, u32) = (5, 8);
 
 /// Entries of the ring that is tried.
 const PROBE_ENTRIES: u32 = 8;
@@ -65,10 +65,19 @@ fn probe(shards: u64) -> Result<String, String> {
     }
     let locked = read("/proc/self/limits");
     check_memlock(parse_memlock(&locked), shards)?;
-    match io_uring::IoUring::new(PROBE_ENTRIES) {
-        Ok(_) => Ok(release),
+    match try_ring() {
+        Ok(()) => Ok(release),
         Err(error) => Err(explain(&error, &read("/proc/sys/kernel/io_uring_disabled"))),
     }
+}
+
+/// Makes a ring and lets it go.
+///
+/// # Errors
+///
+/// What the kernel said: a sysctl, a seccomp profile or its configuration forbids rings.
+pub fn try_ring() -> std::io::Result<()> {
+    io_uring::IoUring::new(PROBE_ENTRIES).map(drop)
 }
 
 fn check_memlock(limit_bytes: Option<u64>, shards: u64) -> Result<(), String> {
@@ -82,7 +91,8 @@ fn check_memlock(limit_bytes: Option<u64>, shards: u64) -> Result<(), String> {
     }
 }
 
-fn explain(error: &std::io::Error, disabled: &str) -> String {
+/// What is in the way when a ring is refused with `error` and `kernel.io_uring_disabled` reads `disabled`.
+pub(crate) fn explain(error: &std::io::Error, disabled: &str) -> String {
     match disabled {
         "2" => "kernel.io_uring_disabled is 2".to_owned(),
         "1" => format!("kernel.io_uring_disabled is 1 and this user is not exempt ({error})"),
@@ -91,7 +101,7 @@ fn explain(error: &std::io::Error, disabled: &str) -> String {
 }
 
 /// Major and minor of a kernel release such as `6.1.0-18-amd64`.
-fn parse_release(release: &str) -> Option<(u32, u32)> {
+pub(crate) fn parse_release(release: &str) -> Option<(u32, u32)> {
     let mut parts = release.split(|character: char| !character.is_ascii_digit());
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }

@@ -5,10 +5,7 @@ use std::{future::Future, io, net::SocketAddr, path::Path, time::Duration};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::{Local, Runtime, Thread};
-
-/// Connections that may wait to be accepted, for each shard.
-const BACKLOG: i32 = 1_024;
+use super::{BACKLOG, Local, Runtime, Thread};
 
 /// See the module.
 #[derive(Debug)]
