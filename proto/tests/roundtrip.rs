@@ -168,6 +168,10 @@ fn next_hop(message: &[u8], chunks: &[usize], ttl: u32, tag: Option<&[u8; 32]>) 
         panic!("what prost writes is routed");
     };
     let header = RoutedHeader::parse(&envelope.header).expect("what prost writes parses");
+    if let Some(names) = header.leading_names() {
+        let behind = RoutedHeader::parse_behind(&names, &envelope.header);
+        assert_eq!(behind, Ok(header));
+    }
     let (mut out, mut head) = (BytesMut::new(), BytesMut::new());
     rewrite_header(&header, &envelope.header, ttl, tag, &mut head);
     let lengths = Lengths {

@@ -95,11 +95,16 @@ pub(crate) fn envelope(input: &[u8]) {
 }
 
 /// A rewritten header reads as the old one with another ttl and tag and without local indexes, and
-/// rewriting it again changes nothing. The input is a routed header.
+/// rewriting it again changes nothing; names that lead it need not be read again. The input is a routed
+/// header.
 pub(crate) fn rewrite(raw: &[u8]) {
     let Ok(header) = RoutedHeader::parse(raw) else {
         return;
     };
+    if let Some(names) = header.leading_names() {
+        assert!(raw.starts_with(names.of(raw)));
+        assert_eq!(RoutedHeader::parse_behind(&names, raw), Ok(header));
+    }
     for tag in [None, Some(&TAG)] {
         let ttl = header.ttl.saturating_sub(1);
         let rewritten = rewritten(&header, raw, ttl, tag);

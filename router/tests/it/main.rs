@@ -7,7 +7,7 @@
 //! | variable | effect |
 //! |---|---|
 //! | `SLIPRING_BIN` | the binary to test, instead of the one built beside the tests |
-//! | `SLIPRING_TEST_IO` | `slipring.io` of every router: `auto` (default), `uring` or `epoll` |
+//! | `SLIPRING_TEST_IO` | `slipring.io` of every router: `uring`, `epoll` or `auto`; io_uring where it can run, unless given |
 #![allow(
     clippy::unwrap_used,
     reason = "a value that is not there fails the test, which is what is wanted"

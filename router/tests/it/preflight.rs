@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::harness::{Router, Setup, binary};
+use crate::harness::{Router, Setup, binary, uring};
 
 /// Exit codes of `sysexits.h`.
 const USAGE: i32 = 64;
@@ -28,7 +28,7 @@ async fn a_port_that_is_taken_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     let listener = format!("{{endpoint: \"{address}\", tls: {{insecure: true}}}}");
     let setup = Setup::new().servers([listener]);
-    for io in ["auto", "epoll"] {
+    for io in [uring(), "epoll"] {
         refused(&setup.clone().io(io), &[&address, "in use"]).await;
     }
     refused(&setup.shards(2), &[&address, "in use"]).await;

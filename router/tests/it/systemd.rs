@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::UnixDatagram;
 use tokio::time::Instant;
 
-use crate::harness::{PATIENCE, Router, Setup, within};
+use crate::harness::{PATIENCE, Router, Setup, uring, within};
 
 /// The time that these tests grant between two feedings.
 const WATCHDOG: Duration = Duration::from_millis(300);
@@ -81,7 +81,7 @@ async fn systemd_learns_of_start_reload_and_end() {
 
 #[tokio::test]
 async fn a_watchdog_is_fed_in_time_on_either_runtime_until_the_end() {
-    for io in ["auto", "epoll"] {
+    for io in [uring(), "epoll"] {
         let systemd = Systemd::new();
         let mut router = systemd
             .starts(Setup::new().shards(2).io(io), Some(WATCHDOG))

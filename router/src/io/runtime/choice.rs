@@ -1,4 +1,4 @@
-//! Which runtime runs, and why.
+//! Which runtime runs, and why (ADR 0013).
 //!
 //! glommio ends the process on a kernel that it dislikes, so io_uring is tried here first, with a ring
 //! of our own.
@@ -39,6 +39,14 @@ pub fn choose(choice: IoChoice, shards: u64) -> Result<Chosen, String> {
         });
     }
     match (probe(shards), choice) {
+        (Ok(_), IoChoice::Auto) if is_virtual(&read("/proc/cpuinfo")) => {
+            let reason = "epoll, because in a virtual machine io_uring's interrupts cost more than it \
+                          spares (slipring.io: uring would insist)";
+            Ok(Chosen {
+                is_uring: false,
+                reason: reason.to_owned(),
+            })
+        }
         (Ok(kernel), _) => Ok(Chosen {
             is_uring: true,
             reason: format!("io_uring on kernel {kernel} (slipring.io: epoll turns it off)"),
@@ -78,6 +86,13 @@ fn probe(shards: u64) -> Result<String, String> {
 /// What the kernel said: a sysctl, a seccomp profile or its configuration forbids rings.
 pub fn try_ring() -> std::io::Result<()> {
     io_uring::IoUring::new(PROBE_ENTRIES).map(drop)
+}
+
+/// Whether processors see a hypervisor, in the words of `/proc/cpuinfo`. Others than x86 do not tell.
+fn is_virtual(cpuinfo: &str) -> bool {
+    let mut flags = cpuinfo.lines().filter(|line| line.starts_with("flags"));
+    let flags = flags.next().unwrap_or_default();
+    flags.split_whitespace().any(|flag| flag == "hypervisor")
 }
 
 fn check_memlock(limit_bytes: Option<u64>, shards: u64) -> Result<(), String> {
@@ -151,6 +166,16 @@ mod tests {
             "{refusal}"
         );
         assert!(check_memlock(None, 64).is_ok());
+    }
+
+    #[test]
+    fn a_hypervisor_is_a_flag_of_its_own() {
+        let cpu =
+            |flags: &str| format!("processor\t: 0\nflags\t\t: fpu {flags} lahf_lm\nbugs\t\t: x\n");
+        assert!(is_virtual(&cpu("hypervisor")));
+        assert!(!is_virtual(&cpu("hypervisor_guest")));
+        assert!(!is_virtual("Features\t: fp asimd\n"));
+        assert!(!is_virtual(""));
     }
 
     #[test]

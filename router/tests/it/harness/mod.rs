@@ -22,7 +22,7 @@ pub(crate) use line::Line;
 pub(crate) use opening::{Opening, request};
 pub(crate) use process::{Hog, Router, binary, raise_descriptors};
 pub(crate) use scrape::{Scrape, field};
-pub(crate) use setup::{Setup, clear, cpus_allowed};
+pub(crate) use setup::{Setup, clear, cpus_allowed, uring};
 pub(crate) use tls::{Authority, Leaf};
 
 /// How long anything may take: ten times and more what it should.

@@ -4,7 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use slipring::{config::IoChoice, io::runtime::choice::choose};
+
 use super::process::{Ended, Router};
+
+/// As many shards as the largest router of a test has.
+const SHARDS_TRIED: u64 = 4;
 
 /// Spreads the routers of parallel tests over the CPUs, since each pins its shards.
 static NEXT_CPU: AtomicUsize = AtomicUsize::new(0);
@@ -190,7 +195,7 @@ impl Setup {
     fn io_word(&self) -> String {
         let from_environment = || std::env::var("SLIPRING_TEST_IO").ok();
         let chosen = self.io.map(str::to_owned).or_else(from_environment);
-        chosen.unwrap_or_else(|| "auto".to_owned())
+        chosen.unwrap_or_else(|| uring().to_owned())
     }
 
     fn cpus(&self) -> String {
@@ -216,5 +221,13 @@ impl Setup {
     /// Starts the router and waits until it listens, or says how it ended instead.
     pub(crate) async fn try_start(&self) -> Result<Router, Ended> {
         Router::spawn(self).await
+    }
+}
+
+/// The word that makes a router run on io_uring, where this machine has it.
+pub(crate) fn uring() -> &'static str {
+    match choose(IoChoice::Uring, SHARDS_TRIED) {
+        Ok(_) => "uring",
+        Err(_) => "auto",
     }
 }
