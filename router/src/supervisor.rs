@@ -4,6 +4,9 @@
 //! SIGINT drains, the second stops; SIGHUP and changed certificate files reload.
 
 mod service;
+mod signals;
+
+use signals::Signals;
 
 use std::{
     future::poll_fn,
@@ -15,10 +18,7 @@ use std::{
 };
 
 use thiserror::Error;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use crate::{
     admin::{self, AdminThread, BuildFacts, Orders},
@@ -108,12 +108,18 @@ pub fn supervise(
         io: running.io.to_owned(),
     };
     let orders = orders_for(config, &running, orders, log);
-    let admin = match admin::start(&config.admin, running.node.clone(), facts, orders) {
-        Ok(admin) => admin,
-        Err(fault) => {
+    // Before anybody is told that the node is there: who reads it may signal at once.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::watch().map_err(LifeFault::Signals)
+    };
+    let admin = admin::start(&config.admin, running.node.clone(), facts, orders);
+    let (mut signals, admin) = match (signals, admin.map_err(LifeFault::from)) {
+        (Ok(signals), Ok(admin)) => (signals, admin),
+        (Err(fault), _) | (_, Err(fault)) => {
             running.node.stop();
             running.join()?;
-            return Err(fault.into());
+            return Err(fault);
         }
     };
     // Whoever reads the announcement may have gone; the node serves all the same.
@@ -127,7 +133,13 @@ pub fn supervise(
             service::alive,
         ));
     }
-    let lived = runtime.block_on(live(config, &running, &mut certificates, &mut inbox));
+    let lived = runtime.block_on(live(
+        config,
+        &running,
+        &mut certificates,
+        &mut signals,
+        &mut inbox,
+    ));
     drop(admin);
     lived?;
     if running.is_finished() {
@@ -226,11 +238,9 @@ async fn live(
     config: &Config,
     running: &Running,
     certificates: &mut Stamps,
+    Signals { term, int, hup }: &mut Signals,
     inbox: &mut mpsc::UnboundedReceiver<Order>,
 ) -> Result<(), LifeFault> {
-    let mut term = signal(SignalKind::terminate()).map_err(LifeFault::Signals)?;
-    let mut int = signal(SignalKind::interrupt()).map_err(LifeFault::Signals)?;
-    let mut hup = signal(SignalKind::hangup()).map_err(LifeFault::Signals)?;
     let mut look = tokio::time::interval(CERTIFICATE_POLL);
     let mut end = tokio::time::interval(END_POLL);
     // It is not asked until the node drains, which may be months later.
