@@ -5,13 +5,18 @@
 
 mod flags;
 mod given;
+mod targets;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use lexopt::prelude::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
 
+use crate::cli::flags::{COMPARE_FLAGS, Flag, RUN_FLAGS, SHARED_FLAGS, SPAWN_FLAGS, STORM_FLAGS};
 use crate::cli::given::Given;
+use crate::cli::targets::Entry;
+use crate::compare::ComparePlan;
+use crate::page::PagePlan;
 use crate::plan::{Plan, StormPlan};
 
 pub(crate) use crate::cli::flags::help;
@@ -19,10 +24,14 @@ pub(crate) use crate::cli::flags::help;
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
+    /// Offer the same load to several targets in turn.
+    Compare(Box<ComparePlan>),
     /// Print the help text.
     Help,
     /// Print the version.
     Version,
+    /// Draw results that were kept.
+    Report(PagePlan),
     /// Offer load and measure.
     Run(Box<Plan>),
     /// Open many links at once.
@@ -39,9 +48,11 @@ where
     I::Item: Into<std::ffi::OsString>,
 {
     let mut parser = Parser::from_args(arguments);
-    let storm = match parser.next().map_err(text)? {
-        Some(Value(word)) if word == "run" => false,
-        Some(Value(word)) if word == "storm" => true,
+    let word = match parser.next().map_err(text)? {
+        Some(Value(word)) if word == "run" => Word::Run,
+        Some(Value(word)) if word == "compare" => Word::Compare,
+        Some(Value(word)) if word == "storm" => Word::Storm,
+        Some(Value(word)) if word == "report" => return report(&mut parser),
         Some(Long("help") | Short('h')) | None => return Ok(Command::Help),
         Some(Value(word)) if word == "help" => return Ok(Command::Help),
         Some(Long("version") | Short('V')) => return Ok(Command::Version),
@@ -53,19 +64,57 @@ where
             Long("help") | Short('h') => return Ok(Command::Help),
             Long(name) => {
                 let name = name.to_owned();
-                given.take(storm, &name, &mut parser)?;
+                given.take(word, &name, &mut parser)?;
             }
-            Value(target) if given.target.is_none() => {
-                given.target = Some(target.string().map_err(text)?);
+            Value(target) => {
+                let target = target.string().map_err(text)?;
+                given.targets.push(Entry::running(&target)?);
             }
-            Short(_) | Value(_) => return Err(text(argument.unexpected())),
+            Short(_) => return Err(text(argument.unexpected())),
         }
     }
-    if storm {
-        given.storm().map(Command::Storm)
-    } else {
-        given.run().map(Command::Run)
+    match word {
+        Word::Compare => given.compare().map(Command::Compare),
+        Word::Run => given.run().map(Command::Run),
+        Word::Storm => given.storm().map(Command::Storm),
     }
+}
+
+/// A command that offers load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Compare,
+    Run,
+    Storm,
+}
+
+impl Word {
+    /// Its flags.
+    fn flags(self) -> impl Iterator<Item = &'static Flag> {
+        let own: [&[Flag]; 3] = match self {
+            Self::Compare => [RUN_FLAGS, COMPARE_FLAGS, SPAWN_FLAGS],
+            Self::Run => [RUN_FLAGS, SPAWN_FLAGS, &[]],
+            Self::Storm => [STORM_FLAGS, &[], &[]],
+        };
+        own.into_iter().flatten().chain(SHARED_FLAGS)
+    }
+}
+
+/// The rest of a `report` command line.
+fn report(parser: &mut Parser) -> Result<Command, String> {
+    let mut plan = PagePlan::default();
+    while let Some(argument) = parser.next().map_err(text)? {
+        match argument {
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("html") => plan.html = Some(parser.value().map_err(text)?.into()),
+            Value(file) => plan.files.push(file.into()),
+            Long(_) | Short(_) => return Err(text(argument.unexpected())),
+        }
+    }
+    if plan.files.is_empty() {
+        return Err("which FILES? results that run, compare or storm wrote with --json".to_owned());
+    }
+    Ok(Command::Report(plan))
 }
 
 fn text(error: impl std::fmt::Display) -> String {
@@ -84,7 +133,6 @@ pub(crate) fn source_of(index: usize, sources: u32) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::flags::{Flag, RUN_FLAGS, SHARED_FLAGS, STORM_FLAGS};
     use crate::pace::Load;
     use crate::plan::Shape;
 
@@ -111,9 +159,17 @@ mod tests {
 
     #[test]
     fn every_documented_flag_is_read() {
-        for (command, flags) in [("run", RUN_FLAGS), ("storm", STORM_FLAGS)] {
-            for Flag { name, value, .. } in flags.iter().chain(SHARED_FLAGS) {
-                let value = if *value == "on|off" { "on" } else { "99999" };
+        for (command, word) in [
+            ("compare", Word::Compare),
+            ("run", Word::Run),
+            ("storm", Word::Storm),
+        ] {
+            for Flag { name, value, .. } in word.flags() {
+                let value = match *value {
+                    "on|off" => "on",
+                    "" => "",
+                    _ => "99999",
+                };
                 let words = format!("{command} 127.0.0.1:1 --{name} {value}");
                 let read = parse_words(&words);
                 let refused = read.as_ref().err().cloned().unwrap_or_default();
@@ -138,10 +194,50 @@ mod tests {
             ("run https://127.0.0.1:1", "--ca"),
             ("run 127.0.0.1:1 --frame-bytes 100", "16384"),
             ("storm 127.0.0.1:1 --links 0", "at least 1"),
+            ("run 127.0.0.1:1 127.0.0.1:2", "second"),
+            ("run nats://a:1 --stalled 1 --fanout 2", "SLIM"),
+            ("run nats://a:1 --instances 9", "SLIM"),
+            ("run mqtt://a:1 --identity-bytes 9", "--identity-bytes"),
+            ("run nats://a:1 --ca /nowhere", "clear text"),
+            ("storm nats://a:1", "SLIM"),
+            ("storm 127.0.0.1:1 --spawn", "--spawn"),
+            ("run 127.0.0.1:1 --rounds 2", "--rounds"),
+            ("run 127.0.0.1:1 --target-cpu 0", "spawned"),
+            ("run --spawn-nats /no/such/server", "/no/such/server"),
+            ("compare 127.0.0.1:1", "two"),
+            ("compare nats://a:1 mqtt://a:1 --mac off", "--mac"),
+            ("compare a=nats://a:1 a=mqtt://a:1", "label"),
+            ("compare nats://a:1,pid=x mqtt://a:1", "pid"),
+            ("compare nats://a:1 mqtt://a:1 --pid 7", "pid="),
+            ("compare nats://a:1 mqtt://a:1 --rounds 0", "--rounds"),
+            ("report", "FILES"),
+            ("report a.json --json b", "--json"),
         ] {
             let refused = parse_words(words).unwrap_err();
             assert!(refused.contains(expected), "{words}: {refused}");
         }
+    }
+
+    #[test]
+    fn compared_targets_have_labels_pids_and_the_same_plan() {
+        let words =
+            "compare ours=127.0.0.1:1,pid=7 nats://a:1 mqtt://b mqtt://b --identity-bytes 9";
+        let Command::Compare(plan) = parse_words(words).unwrap() else {
+            panic!("not a comparison")
+        };
+        let labels: Vec<_> = plan
+            .contestants
+            .iter()
+            .map(|one| one.label.as_str())
+            .collect();
+        assert_eq!(labels, ["ours", "nats", "mqtt", "mqtt-2"]);
+        let pids: Vec<_> = plan
+            .contestants
+            .iter()
+            .map(|one| one.plan.reporting.pid)
+            .collect();
+        assert_eq!(pids, [Some(7), None, None, None]);
+        assert_eq!(plan.rounds, 5);
     }
 
     #[test]

@@ -9,17 +9,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use slipring_proto::envelope::{Inbound, Kind};
-use slipring_proto::generated::SessionHeader;
-use slipring_proto::message::PublishTail;
 use slipring_proto::name::TextName;
-use slipring_sdk::error::Error;
-use slipring_sdk::io::received::payload_in;
-use slipring_sdk::{LinkReceiver, LinkSender};
 
 use crate::pace::{Load, Pace};
 use crate::probe::{Probe, Tally};
 use crate::stage::{Flow, Stage, Window};
+use crate::target::{LinkError, Receiver, Sender, Template};
 
 /// Most bytes appended before other tasks get their turn.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
@@ -46,14 +41,15 @@ pub(crate) struct Publishing {
 }
 
 /// Publishes until the window closes or the number is reached, then waits until all has left.
-pub(crate) async fn publish(
+pub(crate) async fn publish<S: Sender>(
     stage: Stage,
     flow: Arc<Flow>,
-    sender: LinkSender,
+    sender: S,
     plan: Publishing,
-) -> Result<(), Error> {
-    let template = template(&sender, &plan)?;
-    let batch_max = (BATCH_BYTES_MAX / template.len()).max(1) as u64;
+) -> Result<(), LinkError> {
+    let filler: Vec<u8> = (0..=u8::MAX).cycle().take(plan.payload_bytes).collect();
+    let template = sender.template(&plan.destination, plan.fanout, &filler)?;
+    let batch_max = (BATCH_BYTES_MAX / template.bytes.len()).max(1) as u64;
     let window = stage.started().await;
     let index = flow.index as usize;
     let pace = Pace::new(plan.load, index, plan.flows, window.start_ns);
@@ -82,7 +78,7 @@ pub(crate) async fn publish(
                     sequence,
                     stamp_ns,
                 };
-                put(&template, plan.payload_bytes, &probe, out);
+                put(&template, &probe, out);
             }
         })?;
         sender.room().await?;
@@ -93,34 +89,13 @@ pub(crate) async fn publish(
     sender.flush().await
 }
 
-/// A finished message whose last bytes are the payload.
-fn template(sender: &LinkSender, plan: &Publishing) -> Result<BytesMut, Error> {
-    let header = sender.header(&plan.destination, plan.fanout)?;
-    let session = SessionHeader {
-        session_type: 1,
-        session_id: 7,
-        ..SessionHeader::default()
-    };
-    let filler: Vec<u8> = (0..=u8::MAX).cycle().take(plan.payload_bytes).collect();
-    let tail = PublishTail::new(&session).app_payload("", &filler);
-    let mut out = BytesMut::new();
-    let bytes = tail.inner().len();
-    let too_long = |_| Error::TooLong {
-        bytes,
-        bytes_max: 4 << 20,
-    };
-    header
-        .put_publish(tail.inner(), tail.outer(), &mut out)
-        .map_err(too_long)?;
-    Ok(out)
-}
-
 /// Appends one message with its own probe.
 #[inline]
-fn put(template: &[u8], payload_bytes: usize, probe: &Probe, out: &mut BytesMut) {
-    out.extend_from_slice(template);
-    let at = out.len() - payload_bytes;
-    probe.write(&mut out[at..]);
+fn put(template: &Template, probe: &Probe, out: &mut BytesMut) {
+    let base = out.len();
+    out.extend_from_slice(&template.bytes);
+    let payload = base + template.payload.start..base + template.payload.end;
+    probe.write(&mut out[payload]);
 }
 
 /// Waits until there may be something to send.
@@ -157,11 +132,11 @@ pub(crate) struct Seen {
 }
 
 /// Receives until the run is over.
-pub(crate) async fn receive(
+pub(crate) async fn receive<R: Receiver>(
     stage: Stage,
     thread: usize,
     flows: Vec<Arc<Flow>>,
-    mut receiver: LinkReceiver,
+    mut receiver: R,
 ) -> Seen {
     let mut inbox = Inbox::new(stage.clone(), thread, flows);
     let receiving = async {
@@ -170,8 +145,7 @@ pub(crate) async fn receive(
             match inbox.next_batch(&mut receiver).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    let end = receiver.end().map(ToString::to_string);
-                    inbox.seen.broken = end.or_else(|| Some("ended".to_owned()));
+                    inbox.seen.broken = Some(receiver.end());
                     return;
                 }
                 Err(error) => {
@@ -217,19 +191,18 @@ impl Inbox {
     }
 
     /// Waits for messages and books all that have arrived; false at the end of the stream.
-    async fn next_batch(&mut self, receiver: &mut LinkReceiver) -> Result<bool, Error> {
-        let Some(first) = receiver.recv_inbound().await? else {
+    async fn next_batch<R: Receiver>(&mut self, receiver: &mut R) -> Result<bool, LinkError> {
+        if !receiver.wait().await? {
             return Ok(false);
-        };
+        }
         let stage = self.stage.clone();
         let counters = &stage.counters[self.thread];
         let mut count = 0;
         {
             let mut latencies = counters.latencies();
             let mut now_ns = stage.clock.now_ns();
-            let mut next = Some(first);
-            while let Some(inbound) = next {
-                if let Some(stamp_ns) = self.book(&inbound)
+            receiver.drain(|payload| {
+                if let Some(stamp_ns) = self.book(payload)
                     && stamp_ns >= self.window.measure_ns
                 {
                     latencies.record(now_ns.saturating_sub(stamp_ns));
@@ -238,8 +211,7 @@ impl Inbox {
                 if count % CLOCK_EVERY == 0 {
                     now_ns = stage.clock.now_ns();
                 }
-                next = receiver.try_recv_inbound()?;
-            }
+            })?;
         }
         let mut delivered = 0;
         for (flow, fresh) in self.seen.flows.iter().zip(&mut self.fresh) {
@@ -254,19 +226,7 @@ impl Inbox {
 
     /// Counts one message and answers when it was due.
     #[inline]
-    fn book(&mut self, inbound: &Inbound) -> Option<u64> {
-        let Inbound::Routed(envelope) = inbound else {
-            return None;
-        };
-        let joined;
-        let tail = &envelope.tail;
-        let inner = if tail.body.first().len() >= tail.inner_len {
-            &tail.body.first()[..tail.inner_len]
-        } else {
-            joined = tail.body.clone().into_bytes();
-            &joined[..tail.inner_len]
-        };
-        let payload = payload_in(inner).filter(|_| envelope.kind == Kind::Publish);
+    fn book(&mut self, payload: Option<&[u8]>) -> Option<u64> {
         let probe = payload
             .and_then(Probe::read)
             .filter(|probe| probe.run == self.stage.run);

@@ -8,6 +8,7 @@
 mod cast;
 mod cli;
 mod clock;
+mod compare;
 mod connect;
 mod fleet;
 mod flow;
@@ -15,12 +16,15 @@ mod histogram;
 mod host;
 mod instances;
 mod pace;
+mod page;
 mod plan;
 mod probe;
 mod report;
 mod run;
+mod spawn;
 mod stage;
 mod storm;
+mod target;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -47,9 +51,25 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os()
         .map(|a| a.to_string_lossy().into())
         .collect();
-    match cli::parse(std::env::args_os().skip(1)) {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let [word, rest @ ..] = words.as_slice()
+        && word == spawn::guard::WORD
+    {
+        return spawn::guard::guard(rest);
+    }
+    match cli::parse(words) {
         Ok(Command::Help) => say(&cli::help()),
         Ok(Command::Version) => say(concat!("loadgen ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::Compare(plan)) => {
+            let result = on_fleet(&plan.plan().threads, async |fleet: &Fleet| {
+                Ok(compare::compare(&plan, fleet).await?.report())
+            });
+            conclude(result, plan.json(), &plan.plan().reporting, &arguments)
+        }
+        Ok(Command::Report(plan)) => match page::report(&plan) {
+            Ok(table) => say(&table),
+            Err(problem) => complain(&problem, EXIT_USAGE),
+        },
         Ok(Command::Run(plan)) => {
             let result = on_fleet(&plan.threads, async |fleet: &Fleet| {
                 offer(&plan, fleet).await
@@ -79,6 +99,17 @@ fn on_fleet(
 }
 
 async fn offer(plan: &Plan, fleet: &Fleet) -> Result<Report, Failure> {
+    let mut plan = plan.clone();
+    // Held until the report is there.
+    let spawned = compare::spawn(&mut plan).await?;
+    let mut report = offer_to(&plan, fleet).await?;
+    if let Some(status) = spawned.as_ref().and_then(spawn::Spawned::ended) {
+        report.fault(format!("the target ended: {status}"));
+    }
+    Ok(report)
+}
+
+async fn offer_to(plan: &Plan, fleet: &Fleet) -> Result<Report, Failure> {
     if let Shape::Instances { instances, links } = plan.shape {
         let outcome = instances::instances(plan, fleet, instances, links).await?;
         return Ok(outcome.report(instances, links));

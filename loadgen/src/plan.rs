@@ -3,18 +3,20 @@
 //! The command line becomes a [`Plan`] or a [`StormPlan`]; both are checked here, before anything
 //! is connected, and both print themselves into the report so that a result can be repeated.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use slipring_sdk::Endpoint;
 use slipring_sdk::io::transport::TransportOptions;
 
 use crate::pace::Load;
 use crate::probe::PROBE_BYTES;
 use crate::report::json::Json;
+use crate::spawn::Recipe;
+use crate::target::Target;
 
 /// Largest payload that, with its envelope, stays below what a link carries (WIRE §1.2).
-const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024 - 4_096;
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024 - 4_096;
 
 /// Who sends to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +84,8 @@ impl Shape {
 /// How the links are made.
 #[derive(Clone, Debug)]
 pub(crate) struct Links {
-    /// The router.
-    pub(crate) target: Endpoint,
+    /// The router, or the broker.
+    pub(crate) target: Target,
     /// HTTP/2 and socket settings.
     pub(crate) transport: TransportOptions,
     /// Sign headers (and negotiate a key). Off imitates a peer without link authentication.
@@ -135,6 +137,8 @@ pub(crate) struct Plan {
     pub(crate) identity_bytes: usize,
     /// Threads.
     pub(crate) threads: Threads,
+    /// Started for the run, if the target is not there already.
+    pub(crate) spawn: Option<Recipe>,
     /// Results.
     pub(crate) reporting: Reporting,
 }
@@ -155,6 +159,7 @@ impl Plan {
             }
             Load::Closed { .. } | Load::Open { .. } => {}
         }
+        self.check_protocol()?;
         let empty = match self.shape {
             Shape::Pairs { pairs } => pairs == 0,
             Shape::Fanout { subscribers, .. } => subscribers == 0,
@@ -168,6 +173,23 @@ impl Plan {
         }
     }
 
+    /// Finds what the target's protocol has no word for.
+    fn check_protocol(&self) -> Result<(), String> {
+        let target = &self.links.target;
+        let asked = match self.shape {
+            _ if target.slim().is_some() => return Ok(()),
+            Shape::Fanout { stalled: 0, .. } | Shape::Incast { .. } | Shape::Pairs { .. } => {
+                return Ok(());
+            }
+            Shape::Fanout { .. } => "--stalled",
+            Shape::Instances { .. } => "--instances",
+        };
+        Err(format!(
+            "{asked} asks what only a SLIM node answers; {target} speaks {}",
+            target.protocol()
+        ))
+    }
+
     /// The plan as JSON.
     pub(crate) fn json(&self) -> Json {
         let (window, rate) = match self.load {
@@ -175,9 +197,22 @@ impl Plan {
             Load::Open { rate } => (None, Some(rate)),
         };
         Json::object([
+            ("protocol", self.links.target.protocol().into()),
             ("shape", self.shape.name().into()),
             ("flows", self.shape.flows().into()),
             ("links", (self.shape.links() + self.idle_links).into()),
+            ("summary", self.to_string().into()),
+            (
+                "target",
+                self.spawn
+                    .is_none()
+                    .then(|| self.links.target.to_string())
+                    .into(),
+            ),
+            (
+                "spawned",
+                self.spawn.as_ref().map_or(Json::Null, Recipe::json),
+            ),
             ("shape_detail", format!("{:?}", self.shape).into()),
             ("payload_bytes", self.payload_bytes.into()),
             ("window", window.into()),
@@ -189,7 +224,7 @@ impl Plan {
             ("idle_names", self.idle_names.into()),
             ("identity_bytes", self.identity_bytes.into()),
             ("signed", self.links.signed.into()),
-            ("tls", (self.links.target.scheme() == "https").into()),
+            ("tls", self.links.target.is_tls().into()),
             (
                 "frame_bytes_max",
                 u64::from(self.links.transport.frame_bytes_max).into(),
@@ -197,6 +232,25 @@ impl Plan {
             ("threads", self.threads.count.into()),
             ("cpus", self.threads.cpus.clone().into()),
         ])
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shape {
+            Shape::Pairs { pairs: 1 } => f.write_str("1 pair")?,
+            Shape::Pairs { pairs } => write!(f, "{pairs} pairs")?,
+            Shape::Fanout { subscribers, .. } => write!(f, "1 to {subscribers}")?,
+            Shape::Incast { publishers } => write!(f, "{publishers} to 1")?,
+            Shape::Instances { instances, .. } => write!(f, "{instances} instances")?,
+        }
+        write!(f, ", {} B payload, ", self.payload_bytes)?;
+        match self.load {
+            Load::Closed { window } => write!(f, "{window} under way each")?,
+            Load::Open { rate } => write!(f, "{rate}/s offered")?,
+        }
+        let (seconds, warmup) = (self.duration.as_secs_f64(), self.warmup.as_secs_f64());
+        write!(f, ", {seconds} s after {warmup} s of warm-up")
     }
 }
 
@@ -225,6 +279,12 @@ impl StormPlan {
         if self.count == 0 || self.concurrency == 0 {
             return Err("--links and --concurrency must be at least 1".to_owned());
         }
+        if self.links.target.slim().is_none() {
+            let target = &self.links.target;
+            return Err(format!(
+                "storm opens links to a SLIM node; {target} is none"
+            ));
+        }
         Ok(())
     }
 
@@ -237,7 +297,7 @@ impl StormPlan {
             ("hold_seconds", self.hold.as_secs_f64().into()),
             ("names_per_link", self.names.into()),
             ("signed", self.links.signed.into()),
-            ("tls", (self.links.target.scheme() == "https").into()),
+            ("tls", self.links.target.is_tls().into()),
             ("threads", self.threads.count.into()),
             ("cpus", self.threads.cpus.clone().into()),
         ])

@@ -18,7 +18,9 @@ use crate::host::Usage;
 use crate::plan::{Plan, Reporting};
 use crate::probe::Tally;
 use crate::report::{Deliveries, Measured, Outcome};
+use crate::spawn;
 use crate::stage::{Stage, Window};
+use crate::target::LinkError;
 
 /// Without a delivery for so long, what is missing is lost.
 const QUIET_MAX: Duration = Duration::from_secs(3);
@@ -35,10 +37,19 @@ pub(crate) enum Failure {
     Fleet(#[from] io::Error),
     /// A link could not be made.
     #[error(transparent)]
-    Link(#[from] Error),
+    Link(#[from] LinkError),
+    /// A target could not be started.
+    #[error(transparent)]
+    Spawn(#[from] spawn::Error),
     /// A task of ours is gone.
     #[error("a task ended before its time: {0}")]
     Task(#[from] JoinError),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Link(error.into())
+    }
 }
 
 /// A number for the run, so that runs beside or after one another do not meet.

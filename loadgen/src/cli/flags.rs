@@ -1,6 +1,6 @@
 //! The flags, each defined once: the help text and the parser's list of known names come from here.
 
-/// A flag of `run`, of `storm`, or of both.
+/// A flag of one command or several.
 pub(crate) struct Flag {
     /// As typed, without the dashes.
     pub(crate) name: &'static str,
@@ -14,7 +14,7 @@ const fn flag(name: &'static str, value: &'static str, text: &'static str) -> Fl
     Flag { name, value, text }
 }
 
-/// Flags of `run`.
+/// Flags of `run` and `compare`.
 pub(crate) const RUN_FLAGS: &[Flag] = &[
     flag(
         "pairs",
@@ -84,7 +84,7 @@ pub(crate) const STORM_FLAGS: &[Flag] = &[
     flag("names", "K", "names each link subscribes to (default 0)"),
 ];
 
-/// Flags of both.
+/// Flags of `run`, `compare` and `storm`.
 pub(crate) const SHARED_FLAGS: &[Flag] = &[
     flag(
         "threads",
@@ -131,19 +131,72 @@ pub(crate) const SHARED_FLAGS: &[Flag] = &[
     flag("json", "FILE", "write the result as JSON"),
 ];
 
+/// Flags of `run` and `compare` that start targets.
+pub(crate) const SPAWN_FLAGS: &[Flag] = &[
+    flag(
+        "spawn",
+        "",
+        "start our router (slipring, beside loadgen or on PATH) as a target",
+    ),
+    flag(
+        "spawn-slipring",
+        "PATH",
+        "start this build of our router as a target",
+    ),
+    flag(
+        "spawn-reference",
+        "PATH",
+        "start this binary of the reference node as a target",
+    ),
+    flag("spawn-nats", "PATH", "start this nats-server as a target"),
+    flag("spawn-mqtt", "PATH", "start this mosquitto as a target"),
+    flag(
+        "target-cpu",
+        "CPU",
+        "the CPU of what is started (default: the first that loadgen leaves)",
+    ),
+];
+
+/// Flags of `compare`.
+pub(crate) const COMPARE_FLAGS: &[Flag] = &[flag(
+    "rounds",
+    "N",
+    "turns of each target, in the order A B A B (default 5)",
+)];
+
+/// Flags of `report`.
+const REPORT_FLAGS: &[Flag] = &[flag(
+    "html",
+    "FILE",
+    "write one page with charts that needs nothing else",
+)];
+
+/// How each command is written.
+const USAGE: &str = "loadgen - offers load to SLIM routers and brokers and judges every delivery
+
+usage: loadgen run TARGET [flags]               send, receive, count, time
+       loadgen compare TARGET TARGET... [flags] the same load in turn, and the ratios
+       loadgen storm TARGET [flags]             open many links, hold, close
+       loadgen report FILE... [--html FILE]     results as a table and as charts
+       loadgen --help | --version
+
+TARGET is a SLIM node at host:port, http://host:port, https://host:port or unix:///path, or
+a broker at nats://host:port or mqtt://host:port. With run and compare it may be started
+here (--spawn, --spawn-nats PATH, ...). compare takes LABEL=TARGET and TARGET,pid=PID, and
+--spawn-...=LABEL=PATH; the first target is set against each of the others.
+
+";
+
 /// The help text.
 pub(crate) fn help() -> String {
-    let mut text = String::from(
-        "loadgen - offers load to a SLIM router and judges every delivery\n\n\
-         usage: loadgen run TARGET [flags]      send, receive, count, time\n       \
-         loadgen storm TARGET [flags]    open many links, hold, close\n       \
-         loadgen --help | --version\n\n\
-         TARGET is host:port, http://host:port, https://host:port or unix:///path.\n\n",
-    );
+    let mut text = String::from(USAGE);
     let groups = [
-        ("run", RUN_FLAGS),
+        ("run and compare", RUN_FLAGS),
+        ("run and compare, to start targets", SPAWN_FLAGS),
+        ("compare", COMPARE_FLAGS),
         ("storm", STORM_FLAGS),
-        ("run and storm", SHARED_FLAGS),
+        ("run, compare and storm", SHARED_FLAGS),
+        ("report", REPORT_FLAGS),
     ];
     for (title, flags) in groups {
         text.push_str(&format!("flags of {title}:\n"));
@@ -159,8 +212,8 @@ pub(crate) fn help() -> String {
         text.push('\n');
     }
     text.push_str(
-        "exit status: 0 clean, 1 messages lost, doubled, reordered, damaged or links failed,\n             \
-         64 wrong usage, 69 target unavailable\n",
+        "exit status: 0 clean, 1 messages lost, doubled, reordered, damaged or links failed (a\n             \
+         comparison is void then), 64 wrong usage, 69 target unavailable\n",
     );
     text
 }

@@ -8,15 +8,19 @@ use slipring_sdk::Endpoint;
 use slipring_sdk::endpoint::{ClientIdentity, Tls};
 use slipring_sdk::io::transport::TransportOptions;
 
-use crate::cli::flags::{RUN_FLAGS, SHARED_FLAGS, STORM_FLAGS};
-use crate::cli::text;
+use crate::cli::targets::Entry;
+use crate::cli::{Word, text};
+use crate::compare::{ComparePlan, Contestant};
 use crate::pace::Load;
 use crate::plan::{Links, Plan, Reporting, Shape, StormPlan, Threads};
+use crate::target::Target;
 
 /// Values as given, before they are joined into a plan.
 #[derive(Debug, Default)]
 pub(super) struct Given {
-    pub(super) target: Option<String>,
+    pub(super) targets: Vec<Entry>,
+    pub(super) rounds: Option<usize>,
+    pub(super) target_cpu: Option<usize>,
     pub(super) pairs: Option<usize>,
     pub(super) fanout: Option<usize>,
     pub(super) stalled: usize,
@@ -49,16 +53,19 @@ impl Given {
     /// Takes the value of one flag.
     pub(super) fn take(
         &mut self,
-        storm: bool,
+        word: Word,
         name: &str,
         parser: &mut Parser,
     ) -> Result<(), String> {
-        let own = if storm { STORM_FLAGS } else { RUN_FLAGS };
-        let known = own.iter().chain(SHARED_FLAGS).any(|flag| flag.name == name);
+        let known = word.flags().any(|flag| flag.name == name);
         if !known && name != "shards-threads" {
             return Err(format!(
                 "there is no flag --{name} here; try loadgen --help"
             ));
+        }
+        if name == "spawn" {
+            self.targets.push(Entry::ours());
+            return Ok(());
         }
         let value = parser.value().map_err(text)?.string().map_err(text)?;
         let flag = Setting {
@@ -91,6 +98,9 @@ impl Given {
             "cert" => self.cert = Some(value.into()),
             "key" => self.key = Some(value.into()),
             "server-name" => self.server_name = Some(value),
+            "rounds" => self.rounds = Some(flag.number()?),
+            "target-cpu" => self.target_cpu = Some(flag.number()?),
+            _ if name.starts_with("spawn-") => self.targets.push(Entry::spawn(name, &value)?),
             "pid" => self.reporting.pid = Some(flag.number()?),
             "json" => self.reporting.json = Some(value.into()),
             _ => return Err(format!("--{name} is documented but not read")),
@@ -98,24 +108,17 @@ impl Given {
         Ok(())
     }
 
-    /// How links are made; `resumes` allows a TLS session to be taken up again.
-    fn links(&self, resumes: bool) -> Result<Links, String> {
-        let target = self
-            .target
-            .as_deref()
-            .ok_or("which TARGET? for instance 127.0.0.1:46357")?;
-        let mut target: Endpoint = target.parse().map_err(text)?;
-        if let Some(ca) = &self.ca {
-            let mut tls = self.tls(ca)?;
-            if let Some(name) = &self.server_name {
-                tls = tls.with_server_name(name);
+    /// How links to `target` are made; `resumes` allows a TLS session to be taken up again.
+    fn links(&self, target: Target, resumes: bool) -> Result<Links, String> {
+        let target = match target {
+            Target::Slim(endpoint) => Target::Slim(Box::new(self.secured(*endpoint, resumes)?)),
+            Target::Mqtt(_) | Target::Nats(_) if self.ca.is_some() => {
+                return Err(format!(
+                    "{target}: brokers are measured in clear text, without --ca"
+                ));
             }
-            if !resumes {
-                tls = tls.without_resumption();
-            }
-            target = target.with_tls(tls);
-        }
-        target.tls().map_err(|e| format!("{e} (--ca FILE)"))?;
+            broker @ (Target::Mqtt(_) | Target::Nats(_)) => broker,
+        };
         let mut transport = match self.frame_bytes {
             Some(16_384) => TransportOptions::published(),
             _ => TransportOptions::default(),
@@ -133,6 +136,21 @@ impl Given {
             signed: !self.unsigned,
             sources: self.sources,
         })
+    }
+
+    fn secured(&self, mut endpoint: Endpoint, resumes: bool) -> Result<Endpoint, String> {
+        if let Some(ca) = &self.ca {
+            let mut tls = self.tls(ca)?;
+            if let Some(name) = &self.server_name {
+                tls = tls.with_server_name(name);
+            }
+            if !resumes {
+                tls = tls.without_resumption();
+            }
+            endpoint = endpoint.with_tls(tls);
+        }
+        endpoint.tls().map_err(|e| format!("{e} (--ca FILE)"))?;
+        Ok(endpoint)
     }
 
     fn tls(&self, ca: &Path) -> Result<Tls, String> {
@@ -189,7 +207,8 @@ impl Given {
         })
     }
 
-    pub(super) fn run(self) -> Result<Box<Plan>, String> {
+    /// The plan for one target.
+    fn plan(&self, entry: &Entry, is_alone: bool) -> Result<Plan, String> {
         let shape = self.shape()?;
         let load = match (self.window, self.rate) {
             (Some(_), Some(_)) => return Err("choose --window or --rate".to_owned()),
@@ -199,8 +218,15 @@ impl Given {
             },
         };
         let counts_idle = !matches!(shape, Shape::Instances { .. });
+        let (mut threads, target_cpu) = (self.threads()?, self.target_cpu);
+        let (target, spawn) = entry.target(target_cpu, &mut threads, !self.unsigned)?;
+        if is_alone && target.slim().is_none() {
+            self.check_broker(&target)?;
+        }
+        let mut reporting = self.reporting.clone();
+        reporting.pid = entry.pid().or(reporting.pid);
         let plan = Plan {
-            links: self.links(true)?,
+            links: self.links(target, true)?,
             shape,
             load,
             payload_bytes: self.size.unwrap_or(256),
@@ -214,22 +240,100 @@ impl Given {
             },
             idle_names: self.names,
             identity_bytes: self.identity_bytes,
-            threads: self.threads()?,
-            reporting: self.reporting,
+            threads,
+            spawn,
+            reporting,
         };
         plan.check()?;
-        Ok(Box::new(plan))
+        Ok(plan)
+    }
+
+    /// Finds settings of SLIM's own that a broker has no place for.
+    fn check_broker(&self, target: &Target) -> Result<(), String> {
+        let given = [
+            (self.identity_bytes > 0, "--identity-bytes"),
+            (self.unsigned, "--mac"),
+            (self.frame_bytes.is_some(), "--frame-bytes"),
+        ];
+        match given.into_iter().find(|(is_given, _)| *is_given) {
+            Some((_, flag)) => Err(format!(
+                "{flag} is a matter of SLIM; {target} speaks {}",
+                target.protocol()
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The only target.
+    fn alone(&self) -> Result<&Entry, String> {
+        if self.target_cpu.is_some() && !self.targets.iter().any(Entry::is_spawned) {
+            return Err("--target-cpu needs a target that is spawned".to_owned());
+        }
+        match self.targets.as_slice() {
+            [] => Err("which TARGET? for instance 127.0.0.1:46357".to_owned()),
+            [entry] => Ok(entry),
+            [_, other, ..] => Err(format!(
+                "one TARGET at a time, `{other}` is a second; loadgen compare takes several"
+            )),
+        }
+    }
+
+    pub(super) fn run(self) -> Result<Box<Plan>, String> {
+        self.plan(self.alone()?, true).map(Box::new)
+    }
+
+    pub(super) fn compare(self) -> Result<Box<ComparePlan>, String> {
+        let rounds = self.rounds.unwrap_or(5);
+        if self.targets.len() < 2 {
+            return Err(
+                "which targets? two at least, for instance --spawn nats://host:port".to_owned(),
+            );
+        }
+        if rounds == 0 {
+            return Err("--rounds must be at least 1".to_owned());
+        }
+        if self.reporting.pid.is_some() {
+            return Err("--pid names one process; write TARGET,pid=PID for each".to_owned());
+        }
+        if matches!(self.shape()?, Shape::Instances { .. }) {
+            return Err("--instances cannot be compared; run it against each target".to_owned());
+        }
+        if self.target_cpu.is_some() && !self.targets.iter().any(Entry::is_spawned) {
+            return Err("--target-cpu needs a target that is spawned".to_owned());
+        }
+        let mut contestants: Vec<Contestant> = Vec::new();
+        for entry in &self.targets {
+            let plan = self.plan(entry, false)?;
+            let taken = |label: &str| contestants.iter().any(|one| one.label == label);
+            let label = entry.label(&plan.links.target, taken)?;
+            contestants.push(Contestant { label, plan });
+        }
+        if let [first, ..] = contestants.as_slice()
+            && contestants
+                .iter()
+                .all(|one| one.plan.links.target.slim().is_none())
+        {
+            self.check_broker(&first.plan.links.target)?;
+        }
+        Ok(Box::new(ComparePlan {
+            contestants,
+            rounds,
+        }))
     }
 
     pub(super) fn storm(self) -> Result<Box<StormPlan>, String> {
+        let mut threads = self.threads()?;
+        let (target, _) = self.alone()?.target(None, &mut threads, true)?;
+        let mut reporting = self.reporting.clone();
+        reporting.pid = self.alone()?.pid().or(reporting.pid);
         let plan = StormPlan {
-            links: self.links(false)?,
+            links: self.links(target, false)?,
             count: self.links.unwrap_or(1_000),
             concurrency: self.concurrency.unwrap_or(64),
             hold: seconds("hold", self.hold.unwrap_or(1.0))?,
             names: self.names,
-            threads: self.threads()?,
-            reporting: self.reporting,
+            threads,
+            reporting,
         };
         plan.check()?;
         Ok(Box::new(plan))
