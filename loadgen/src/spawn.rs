@@ -51,12 +51,15 @@ impl Recipe {
     pub(crate) fn json(&self) -> Json {
         let file = self.program.file_name().unwrap_or_default();
         let settings = self.kind.settings(self, 0, Path::new("FOLDER"));
+        let environment = settings.environment.iter();
+        let environment = environment.map(|(name, value)| format!("environment: {name}={value}\n"));
+        let told = environment.collect::<String>() + &settings.file;
         Json::object([
             ("kind", self.kind.label().into()),
             ("program", file.to_string_lossy().into_owned().into()),
             ("version", self.kind.version(&self.program).into()),
             ("cpu", self.cpu.into()),
-            ("settings", settings.file.into()),
+            ("settings", told.into()),
         ])
     }
 }
