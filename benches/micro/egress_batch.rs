@@ -87,6 +87,7 @@ fn room(what: &str, payload_bytes: usize, subscribers: usize) {
     run(&what, &mut node, alice.link, &turns, &members, deliveries);
 }
 
+/// Runs a case, unless the command line asks for others: `cargo bench --bench egress_batch -- TEXT`.
 fn run(
     what: &str,
     node: &mut Node<AwsCrypto>,
@@ -95,6 +96,12 @@ fn run(
     targets: &[LinkId],
     messages: u64,
 ) {
+    let mut asked = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"));
+    if asked.next().is_some_and(|text| !what.contains(&text)) {
+        return;
+    }
     let mut next = turns.iter().cycle();
     let figure = time(messages, || {
         let mut left = 0;

@@ -11,7 +11,7 @@ use slipring_proto::{
     link::{ConnectionType, LinkPolicy, Negotiation},
 };
 
-const OPERATIONS: u64 = 200;
+const OPERATIONS: u64 = 2_000;
 
 fn main() {
     heading("negotiate");

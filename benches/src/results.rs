@@ -5,7 +5,8 @@
 //! found by a test, which makes them again.
 //!
 //! A directory with JSON in it is one *set*: what was measured on one host on one day. Figures are
-//! medians within a set; sets are never mixed.
+//! medians within a set; sets are never mixed. The newest set speaks for the router; of one day, the
+//! one with the most comparisons.
 
 mod chart;
 mod judge;

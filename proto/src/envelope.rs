@@ -10,11 +10,11 @@
 
 mod cursor;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::error::Malformed;
 use crate::grpc::Body;
-use crate::varint::{WireType, once};
+use crate::varint::{Reader, Span, WireType, once};
 use cursor::{Block, Cursor};
 
 /// Fields of `Message`. WIRE §2.1.
@@ -110,7 +110,77 @@ pub enum Inbound {
 ///
 /// [`Malformed`] if a decoder would refuse the part that is walked or if two decoders could take
 /// it differently: a second kind, header or subscription id, a padded varint, a group.
+#[inline]
 pub fn split(body: Body) -> Result<Inbound, Malformed> {
+    match Plain::find(&body) {
+        Some(plain) => Ok(Inbound::Routed(plain.cut(body))),
+        None => walk(body),
+    }
+}
+
+/// A Publish in one chunk as every known writer writes it: its header first, then session and content,
+/// and nothing beside it. Nearly every message is one, and is found without the walk.
+struct Plain {
+    header: Span,
+    has_session: bool,
+}
+
+impl Plain {
+    /// `None` says nothing of the message but that it must be walked.
+    #[inline]
+    fn find(body: &Body) -> Option<Self> {
+        let bytes = body.first();
+        if bytes.len() != body.len() {
+            return None;
+        }
+        let block = |reader: &mut Reader<'_>| {
+            let tag = reader.tag().ok()?;
+            let span = reader.block().ok()?;
+            (tag.wire_type == WireType::Length).then_some((tag.number, span))
+        };
+        let mut reader = Reader::new(bytes);
+        let (kind, publish) = block(&mut reader)?;
+        if kind != number::PUBLISH || !reader.is_empty() {
+            return None;
+        }
+        let mut inside = reader.within(publish);
+        let (number::HEADER, header) = block(&mut inside)? else {
+            return None;
+        };
+        let mut has_session = false;
+        while !inside.is_empty() {
+            match block(&mut inside)? {
+                (number::SESSION, _) => has_session = true,
+                (number::CONTENT, _) => {}
+                _ => return None,
+            }
+        }
+        Some(Self {
+            header,
+            has_session,
+        })
+    }
+
+    #[inline]
+    fn cut(self, body: Body) -> Envelope {
+        let mut rest = body.into_bytes();
+        let mut header = rest.split_to(self.header.end as usize);
+        header.advance(self.header.start as usize);
+        Envelope {
+            kind: Kind::Publish,
+            header,
+            subscription_id: 0,
+            tail: Tail {
+                inner_len: rest.len(),
+                body: Body::from(rest),
+            },
+            has_session: self.has_session,
+        }
+    }
+}
+
+/// Cuts any message.
+fn walk(body: Body) -> Result<Inbound, Malformed> {
     let mut cursor = Cursor::new(&body);
     let mut found: Option<(Alternative, Block, Routed)> = None;
     while !cursor.is_at(body.len()) {

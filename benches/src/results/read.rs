@@ -4,6 +4,7 @@
 //! One run is told by its file, `PLAN-LABEL-ROUND.json`; one that is called otherwise stands alone.
 
 use std::{
+    cmp::Reverse,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -38,11 +39,13 @@ impl std::fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
-/// Every set below `root`, the newest first, which the dates in their names say.
+/// Every set below `root`, the newest first, as the dates in their names say; of one day the one with the
+/// most comparisons first.
 pub(super) fn sets(root: &Path) -> Result<Vec<Set>, ReadError> {
     let mut sets = Vec::new();
     walk(root, root, &mut sets)?;
-    sets.sort_by(|a, b| b.name.cmp(&a.name));
+    let date = |set: &Set| set.name.split('/').next().unwrap_or_default().to_owned();
+    sets.sort_by_key(|set| Reverse((date(set), set.runs.len(), set.name.clone())));
     Ok(sets)
 }
 
@@ -158,6 +161,25 @@ fn tables(value: &Value) -> Option<Tables> {
 mod tests {
     use super::*;
 
+    /// A directory of one test, removed with everything in it. A crate for it would be built for the
+    /// instruction gate too, which is to stay small.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(test: &str) -> Self {
+            let name = format!("slipring-results-{}-{test}", std::process::id());
+            let place = std::env::temp_dir().join(name);
+            fs::create_dir(&place).expect("no other test has this directory");
+            Self(place)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).expect("it was made for this test");
+        }
+    }
+
     #[test]
     fn a_file_tells_plan_and_target_or_stands_alone() {
         assert_eq!(
@@ -171,20 +193,17 @@ mod tests {
 
     #[test]
     fn a_comparison_is_read_whole_and_a_broken_one_named() {
-        let directory =
-            std::env::temp_dir().join(format!("slipring-results-{}", std::process::id()));
-        fs::create_dir_all(&directory).expect("a directory for this test");
-        let path = directory.join("plan.json");
+        let directory = Scratch::new("comparison");
+        let path = directory.0.join("plan.json");
         let run = |label: &str| {
             format!(r#"{{"label":"{label}","round":1,"clean":true,"deliveries_per_second":5.0}}"#)
         };
         fs::write(&path, format!("[{},{}]", run("slipring"), run("nats"))).expect("a file");
-        let read = sets(&directory).expect("a comparison");
+        let read = sets(&directory.0).expect("a comparison");
         fs::write(&path, r#"[{"clean":true}]"#).expect("a file");
-        let error = sets(&directory).expect_err("no label");
+        let error = sets(&directory.0).expect_err("no label");
         fs::write(&path, "{").expect("a file");
-        let broken = sets(&directory).expect_err("no JSON");
-        fs::remove_dir_all(&directory).expect("it was made above");
+        let broken = sets(&directory.0).expect_err("no JSON");
         assert_eq!(read[0].plans(), ["plan"]);
         assert_eq!(read[0].peers("plan"), ["nats"]);
         assert!(
@@ -194,5 +213,25 @@ mod tests {
             "{error}"
         );
         assert!(matches!(broken, ReadError::Json(..)), "{broken}");
+    }
+
+    #[test]
+    fn the_newest_day_comes_first_and_of_one_day_the_most_comparisons() {
+        let directory = Scratch::new("order");
+        for (set, runs) in [
+            ("2026-01-02/a", 2),
+            ("2026-01-02/b", 1),
+            ("2026-01-01/c", 3),
+        ] {
+            let place = directory.0.join(set);
+            fs::create_dir_all(&place).expect("a directory for this set");
+            for round in 1..=runs {
+                let file = place.join(format!("plan-slipring-{round}.json"));
+                fs::write(file, r#"{"clean":true}"#).expect("a file");
+            }
+        }
+        let sets = sets(&directory.0).expect("three sets");
+        let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+        assert_eq!(names, ["2026-01-02/a", "2026-01-02/b", "2026-01-01/c"]);
     }
 }

@@ -155,14 +155,22 @@ impl<C: LinkCrypto> NamesCache<C> {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> u64 {
-        let held = |sum: u64, names: &Box<Names<C>>| sum.saturating_add(names.bytes());
-        self.slots.iter().flatten().fold(0, held)
+        self.slots
+            .iter()
+            .flatten()
+            .fold(0, |sum, names| sum.saturating_add(names.bytes()))
     }
 }
 
-/// Contexts of one egress link's key that have absorbed the names of a flow.
+/// A context of one egress link's key that has absorbed the names of a flow.
+struct Absorbed<C: LinkCrypto> {
+    id: FlowId,
+    context: Context<C>,
+}
+
+/// The contexts of one egress link.
 pub(crate) struct ContextCache<C: LinkCrypto> {
-    slots: [Option<Box<(FlowId, Context<C>)>>; SLOTS],
+    slots: [Option<Box<Absorbed<C>>>; SLOTS],
 }
 
 impl<C: LinkCrypto> Default for ContextCache<C> {
@@ -176,14 +184,14 @@ impl<C: LinkCrypto> Default for ContextCache<C> {
 impl<C: LinkCrypto> ContextCache<C> {
     /// The context for flow `id`, if it is still known.
     pub(crate) fn find(&self, id: FlowId) -> Option<&Context<C>> {
-        let (known, context) = self.slots.get(numbered(id))?.as_deref()?;
-        (*known == id).then_some(context)
+        let absorbed = self.slots.get(numbered(id))?.as_deref()?;
+        (absorbed.id == id).then_some(&absorbed.context)
     }
 
     /// Bytes that [`Self::put`] adds.
     pub(crate) fn growth(&self, id: FlowId) -> u64 {
         match self.slots.get(numbered(id)) {
-            Some(None) => size_of::<(FlowId, Context<C>)>() as u64,
+            Some(None) => size_of::<Absorbed<C>>() as u64,
             Some(Some(_)) | None => 0,
         }
     }
@@ -191,8 +199,8 @@ impl<C: LinkCrypto> ContextCache<C> {
     /// Remembers a context.
     pub(crate) fn put(&mut self, id: FlowId, context: Context<C>) {
         match self.slots.get_mut(numbered(id)) {
-            Some(Some(slot)) => **slot = (id, context),
-            Some(slot) => *slot = Some(Box::new((id, context))),
+            Some(Some(slot)) => **slot = Absorbed { id, context },
+            Some(slot) => *slot = Some(Box::new(Absorbed { id, context })),
             None => {}
         }
     }
@@ -200,7 +208,7 @@ impl<C: LinkCrypto> ContextCache<C> {
     /// Bytes held.
     pub(crate) fn bytes(&self) -> u64 {
         let taken = self.slots.iter().flatten().count() as u64;
-        taken.saturating_mul(size_of::<(FlowId, Context<C>)>() as u64)
+        taken.saturating_mul(size_of::<Absorbed<C>>() as u64)
     }
 }
 
