@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::connect::{Connector, name};
 use crate::fleet::Fleet;
 use crate::flow::{Publishing, Seen, publish, receive};
+use crate::message::Messages;
 use crate::plan::{Plan, Shape};
 use crate::report::StalledLink;
 use crate::run::Failure;
@@ -37,6 +38,8 @@ struct Ready {
     role: Role,
     thread: usize,
     link: Link,
+    /// Of a publisher: what it will send, signed beforehand.
+    messages: Option<Messages>,
 }
 
 /// The tasks of a run and the links that only exist.
@@ -51,6 +54,8 @@ pub(crate) struct Cast {
     pub(crate) stalled: Vec<JoinHandle<StalledLink>>,
     /// Held, so that they stay open.
     idle: Vec<Link>,
+    /// Signed headers with identities of their own, and the memory they take, over all links.
+    pub(crate) pooled: (usize, usize),
 }
 
 impl Cast {
@@ -67,6 +72,7 @@ impl Cast {
             receivers: Vec::new(),
             stalled: Vec::new(),
             idle: Vec::new(),
+            pooled: (0, 0),
         };
         for one in ready {
             cast.start(plan, stage, fleet, one);
@@ -75,11 +81,23 @@ impl Cast {
     }
 
     fn start(&mut self, plan: &Plan, stage: &Stage, fleet: &Fleet, ready: Ready) {
-        let Ready { role, thread, link } = ready;
+        let Ready {
+            role,
+            thread,
+            link,
+            messages,
+        } = ready;
         let stage = stage.clone();
         match role {
             Role::Publisher { flow } => {
-                let publishing = publishing(plan, stage.run, flow);
+                let Some(messages) = messages else {
+                    return;
+                };
+                if let Some(pool) = messages.pool() {
+                    self.pooled.0 += pool.headers();
+                    self.pooled.1 += pool.bytes();
+                }
+                let publishing = publishing(plan, messages);
                 let flow = Arc::clone(&self.flows[flow]);
                 let (sender, receiver) = link.split();
                 self.publishers.push(fleet.spawn(thread, async move {
@@ -174,9 +192,10 @@ fn roles_of(plan: &Plan) -> Vec<(usize, Role)> {
 
 /// Opens and subscribes all links, some at a time.
 async fn connect_all(plan: &Plan, fleet: &Fleet, run: u32) -> Result<Vec<Ready>, Failure> {
-    let connector = Connector::new(&plan.links, plan.identity_bytes);
+    let connector = Connector::new(&plan.links, plan.identity);
     let mut opening: Vec<JoinHandle<Result<Ready, Error>>> = Vec::new();
     let mut ready = Vec::new();
+    let shared = Arc::new(plan.clone());
     for (index, (thread, role)) in roles_of(plan).into_iter().enumerate() {
         if opening.len() >= OPENING_MAX {
             for task in opening.drain(..OPENING_MAX / 2) {
@@ -184,13 +203,17 @@ async fn connect_all(plan: &Plan, fleet: &Fleet, run: u32) -> Result<Vec<Ready>,
             }
         }
         let thread = thread % fleet.len();
-        let (connector, idle_names) = (connector.clone(), plan.idle_names);
+        let (connector, plan) = (connector.clone(), Arc::clone(&shared));
         opening.push(fleet.spawn(thread, async move {
             let mut link = connector.connect(index).await?;
-            for wanted in names_of(&role, run, idle_names) {
-                link.subscribe(&wanted).await?;
-            }
-            Ok(Ready { role, thread, link })
+            subscribe_all(&mut link, &names_of(&role, run, plan.idle_names)).await?;
+            let messages = messages_of(&plan, &link, &role, run)?;
+            Ok(Ready {
+                role,
+                thread,
+                link,
+                messages,
+            })
         }));
     }
     for task in opening {
@@ -219,17 +242,51 @@ fn names_of(role: &Role, run: u32, idle_names: usize) -> Vec<TextName> {
     }
 }
 
-fn publishing(plan: &Plan, run: u32, flow: usize) -> Publishing {
+/// Subscribes to all names, all requests on their way at once.
+async fn subscribe_all(link: &mut Link, names: &[TextName]) -> Result<(), Error> {
+    let begun: Vec<_> = names
+        .iter()
+        .map(|name| link.sender().begin_subscribe(name))
+        .collect::<Result<_, _>>()?;
+    let acked = async {
+        for pending in begun {
+            pending.done().await?;
+        }
+        Ok(())
+    };
+    tokio::pin!(acked);
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut acked => return result,
+            // Receiving is what brings the acks; nobody publishes to the names yet.
+            received = link.recv() => if received?.is_none() {
+                return Err(Error::Ended(link.receiver().ended().await));
+            },
+        }
+    }
+}
+
+/// What a publisher will send; nothing for the other roles.
+fn messages_of(plan: &Plan, link: &Link, role: &Role, run: u32) -> Result<Option<Messages>, Error> {
+    let Role::Publisher { flow } = *role else {
+        return Ok(None);
+    };
     let (target, fanout) = match plan.shape {
         Shape::Fanout { .. } => (0, FANOUT_GROUP),
         Shape::Incast { .. } => (0, 1),
         Shape::Pairs { .. } | Shape::Instances { .. } => (flow, 1),
     };
+    let number = u32::try_from(flow).unwrap_or(u32::MAX);
+    let destination = flow_name(run, target);
+    Messages::new(link.sender(), plan, &destination, fanout, number).map(Some)
+}
+
+fn publishing(plan: &Plan, messages: Messages) -> Publishing {
     Publishing {
-        destination: flow_name(run, target),
-        fanout,
-        payload_bytes: plan.payload_bytes,
+        messages,
         load: plan.load,
+        stream: plan.stream,
         flows: plan.shape.flows(),
         messages_max: plan.messages.unwrap_or(u64::MAX),
     }

@@ -1,23 +1,20 @@
 //! The tasks of a run: publishers and their subscribers.
 //!
-//! A publisher copies a finished message (header signed once) and writes a fresh probe into it, as
-//! many at a time as its pace allows; a subscriber takes all that has arrived, checks every
+//! A publisher appends messages, each with a probe of its own, as many at a time as its pace
+//! allows; a subscriber takes all that has arrived, checks every
 //! sequence number and one tag in sixty-four, and reports once per batch.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use slipring_proto::envelope::{Inbound, Kind};
-use slipring_proto::generated::SessionHeader;
-use slipring_proto::message::PublishTail;
-use slipring_proto::name::TextName;
 use slipring_sdk::error::Error;
 use slipring_sdk::io::received::payload_in;
 use slipring_sdk::{LinkReceiver, LinkSender};
 
-use crate::pace::{Load, Pace};
+use crate::message::Messages;
+use crate::pace::{Load, Pace, Stream};
 use crate::probe::{Probe, Tally};
 use crate::stage::{Flow, Stage, Window};
 
@@ -29,16 +26,14 @@ const SPIN_NS_MAX: u64 = 2_000_000;
 const CLOCK_EVERY: u64 = 128;
 
 /// A publisher's part of the plan.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Publishing {
-    /// Where to.
-    pub(crate) destination: TextName,
-    /// 1 for one receiver, anything else for all.
-    pub(crate) fanout: u32,
-    /// Payload of each message.
-    pub(crate) payload_bytes: usize,
+    /// What it sends.
+    pub(crate) messages: Messages,
     /// How fast.
     pub(crate) load: Load,
+    /// In bursts, if so.
+    pub(crate) stream: Option<Stream>,
     /// How many publishers share the load.
     pub(crate) flows: usize,
     /// Stop after so many.
@@ -50,13 +45,12 @@ pub(crate) async fn publish(
     stage: Stage,
     flow: Arc<Flow>,
     sender: LinkSender,
-    plan: Publishing,
+    mut plan: Publishing,
 ) -> Result<(), Error> {
-    let template = template(&sender, &plan)?;
-    let batch_max = (BATCH_BYTES_MAX / template.len()).max(1) as u64;
+    let batch_max = (BATCH_BYTES_MAX / plan.messages.mean_bytes().max(1)).max(1) as u64;
     let window = stage.started().await;
     let index = flow.index as usize;
-    let pace = Pace::new(plan.load, index, plan.flows, window.start_ns);
+    let pace = Pace::new(plan.load, plan.stream, index, plan.flows, window.start_ns);
     let mut sent = 0;
     while sent < plan.messages_max {
         let now_ns = stage.clock.now_ns();
@@ -82,45 +76,16 @@ pub(crate) async fn publish(
                     sequence,
                     stamp_ns,
                 };
-                put(&template, plan.payload_bytes, &probe, out);
+                plan.messages.put(&probe, out)?;
             }
-        })?;
+            Ok::<_, Error>(())
+        })??;
         sender.room().await?;
         if allowed > batch_max {
             tokio::task::yield_now().await;
         }
     }
     sender.flush().await
-}
-
-/// A finished message whose last bytes are the payload.
-fn template(sender: &LinkSender, plan: &Publishing) -> Result<BytesMut, Error> {
-    let header = sender.header(&plan.destination, plan.fanout)?;
-    let session = SessionHeader {
-        session_type: 1,
-        session_id: 7,
-        ..SessionHeader::default()
-    };
-    let filler: Vec<u8> = (0..=u8::MAX).cycle().take(plan.payload_bytes).collect();
-    let tail = PublishTail::new(&session).app_payload("", &filler);
-    let mut out = BytesMut::new();
-    let bytes = tail.inner().len();
-    let too_long = |_| Error::TooLong {
-        bytes,
-        bytes_max: 4 << 20,
-    };
-    header
-        .put_publish(tail.inner(), tail.outer(), &mut out)
-        .map_err(too_long)?;
-    Ok(out)
-}
-
-/// Appends one message with its own probe.
-#[inline]
-fn put(template: &[u8], payload_bytes: usize, probe: &Probe, out: &mut BytesMut) {
-    out.extend_from_slice(template);
-    let at = out.len() - payload_bytes;
-    probe.write(&mut out[at..]);
 }
 
 /// Waits until there may be something to send.
@@ -230,7 +195,7 @@ impl Inbox {
             let mut next = Some(first);
             while let Some(inbound) = next {
                 if let Some(stamp_ns) = self.book(&inbound)
-                    && stamp_ns >= self.window.measure_ns
+                    && self.window.is_measured(stamp_ns)
                 {
                     latencies.record(now_ns.saturating_sub(stamp_ns));
                 }

@@ -1,11 +1,12 @@
 //! `loadgen`: offers load to a SLIM router and judges every delivery.
 //!
 //! The command line becomes a plan ([`cli`], [`plan`]), the plan a fleet of pinned threads
-//! ([`fleet`]) whose links carry probes ([`probe`]) at a pace ([`pace`]), and what was found a table
-//! and a JSON document ([`report`]). Exit status: 0 clean, 1 not a result, 64 wrong usage, 69 the
+//! ([`fleet`]) whose links carry messages ([`message`]) with probes ([`probe`]) at a pace ([`pace`]),
+//! and what was found a table and a JSON document ([`report`]). Exit status: 0 clean, 1 not a result, 64 wrong usage, 69 the
 //! target is not available.
 
 mod cast;
+mod churn;
 mod cli;
 mod clock;
 mod connect;
@@ -13,21 +14,28 @@ mod fleet;
 mod flow;
 mod histogram;
 mod host;
+mod identity;
 mod instances;
+mod message;
 mod pace;
 mod plan;
+mod plans;
 mod probe;
+mod progress;
 mod report;
 mod run;
+mod sizes;
+mod soak;
 mod stage;
 mod storm;
+mod syscalls;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::cli::Command;
 use crate::fleet::Fleet;
-use crate::plan::{Plan, Reporting, Shape, StormPlan};
+use crate::plan::{Plan, Reporting, Shape, SoakPlan, StormPlan};
 use crate::report::Report;
 use crate::report::json::Json;
 use crate::run::Failure;
@@ -48,13 +56,18 @@ fn main() -> ExitCode {
         .map(|a| a.to_string_lossy().into())
         .collect();
     match cli::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => say(&cli::help()),
-        Ok(Command::Version) => say(concat!("loadgen ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::Print(text)) => say(&text),
         Ok(Command::Run(plan)) => {
             let result = on_fleet(&plan.threads, async |fleet: &Fleet| {
                 offer(&plan, fleet).await
             });
             conclude(result, plan.json(), &plan.reporting, &arguments)
+        }
+        Ok(Command::Soak(plan)) => {
+            let result = on_fleet(&plan.run.threads, async |fleet: &Fleet| {
+                endure(&plan, fleet).await
+            });
+            conclude(result, plan.json(), &plan.run.reporting, &arguments)
         }
         Ok(Command::Storm(plan)) => {
             let result = on_fleet(&plan.threads, async |fleet: &Fleet| {
@@ -84,7 +97,16 @@ async fn offer(plan: &Plan, fleet: &Fleet) -> Result<Report, Failure> {
         return Ok(outcome.report(instances, links));
     }
     let outcome = run::run(plan, fleet).await?;
-    Ok(outcome.report(plan.shape.links() + plan.idle_links, plan.payload_bytes))
+    let links = plan.shape.links() + plan.idle_links;
+    Ok(outcome.report(links, plan.sizes.mean_bytes()))
+}
+
+/// Each interval is told when it is over, so that whoever looks in sees how it stands.
+async fn endure(plan: &SoakPlan, fleet: &Fleet) -> Result<Report, Failure> {
+    let tell = |line: &str| {
+        say(&format!("{line}\n"));
+    };
+    Ok(soak::soak(plan, fleet, tell).await?.report(plan))
 }
 
 async fn brew(plan: &StormPlan, fleet: &Fleet) -> Result<Report, Failure> {
@@ -126,6 +148,8 @@ fn say(text: &str) -> ExitCode {
 }
 
 fn complain(problem: &str, status: u8) -> ExitCode {
-    writeln!(std::io::stderr(), "loadgen: {problem}").unwrap_or_default();
+    for line in problem.lines() {
+        writeln!(std::io::stderr(), "loadgen: {line}").unwrap_or_default();
+    }
     ExitCode::from(status)
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod json;
 mod outcome;
+mod storm;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -15,8 +16,9 @@ use crate::plan::Reporting;
 use crate::report::json::Json;
 
 pub(crate) use crate::report::outcome::{
-    Deliveries, InstancesOutcome, Measured, Outcome, StalledLink, StormOutcome,
+    Deliveries, InstancesOutcome, Measured, Outcome, StalledLink,
 };
+pub(crate) use crate::report::storm::StormOutcome;
 
 /// A finished result.
 #[derive(Debug)]
@@ -127,6 +129,16 @@ pub(crate) fn time(duration: Duration) -> String {
         _ if ns < 1e9 => format!("{:.3} ms", ns / 1e6),
         _ => format!("{:.3} s", ns / 1e9),
     }
+}
+
+/// A rate as a whole number.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are positive and far below 2^64; the cast saturates"
+)]
+pub(crate) fn rounded(rate: f64) -> u64 {
+    rate.round() as u64
 }
 
 /// A number with separators between thousands.

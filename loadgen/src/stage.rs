@@ -15,8 +15,18 @@ pub(crate) struct Window {
     pub(crate) start_ns: u64,
     /// Measuring starts.
     pub(crate) measure_ns: u64,
+    /// Measuring ends; publishers may go on so that something else can be observed.
+    pub(crate) measured_ns: u64,
     /// Publishers stop.
     pub(crate) end_ns: u64,
+}
+
+impl Window {
+    /// Whether the latency of a message due at that time counts.
+    #[inline]
+    pub(crate) fn is_measured(&self, due_ns: u64) -> bool {
+        (self.measure_ns..self.measured_ns).contains(&due_ns)
+    }
 }
 
 /// Where a run stands.
