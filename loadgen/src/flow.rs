@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use slipring_proto::envelope::{Inbound, Kind};
 use slipring_sdk::error::Error;
-use slipring_sdk::io::received::payload_in;
 use slipring_sdk::{LinkReceiver, LinkSender};
 
 use crate::message::Messages;
@@ -183,7 +181,7 @@ impl Inbox {
 
     /// Waits for messages and books all that have arrived; false at the end of the stream.
     async fn next_batch(&mut self, receiver: &mut LinkReceiver) -> Result<bool, Error> {
-        let Some(first) = receiver.recv_inbound().await? else {
+        let Some(first) = receiver.recv_body().await? else {
             return Ok(false);
         };
         let stage = self.stage.clone();
@@ -193,17 +191,19 @@ impl Inbox {
             let mut latencies = counters.latencies();
             let mut now_ns = stage.clock.now_ns();
             let mut next = Some(first);
-            while let Some(inbound) = next {
-                if let Some(stamp_ns) = self.book(&inbound)
-                    && self.window.is_measured(stamp_ns)
-                {
-                    latencies.record(now_ns.saturating_sub(stamp_ns));
-                }
+            while let Some(body) = next {
+                receiver.with_payload(body, |payload| {
+                    if let Some(stamp_ns) = self.book(payload)
+                        && self.window.is_measured(stamp_ns)
+                    {
+                        latencies.record(now_ns.saturating_sub(stamp_ns));
+                    }
+                })?;
                 count += 1;
                 if count % CLOCK_EVERY == 0 {
                     now_ns = stage.clock.now_ns();
                 }
-                next = receiver.try_recv_inbound()?;
+                next = receiver.try_recv_body()?;
             }
         }
         let mut delivered = 0;
@@ -219,19 +219,7 @@ impl Inbox {
 
     /// Counts one message and answers when it was due.
     #[inline]
-    fn book(&mut self, inbound: &Inbound) -> Option<u64> {
-        let Inbound::Routed(envelope) = inbound else {
-            return None;
-        };
-        let joined;
-        let tail = &envelope.tail;
-        let inner = if tail.body.first().len() >= tail.inner_len {
-            &tail.body.first()[..tail.inner_len]
-        } else {
-            joined = tail.body.clone().into_bytes();
-            &joined[..tail.inner_len]
-        };
-        let payload = payload_in(inner).filter(|_| envelope.kind == Kind::Publish);
+    fn book(&mut self, payload: Option<&[u8]>) -> Option<u64> {
         let probe = payload
             .and_then(Probe::read)
             .filter(|probe| probe.run == self.stage.run);
