@@ -46,8 +46,12 @@ impl Churn {
 pub(crate) struct Churned {
     /// Subscriptions made and ended again.
     pub(crate) subscribed: u64,
+    /// As many as the plan asked for.
+    pub(crate) subscribed_due: u64,
     /// Links closed and opened again.
     pub(crate) connected: u64,
+    /// As many as the plan asked for.
+    pub(crate) connected_due: u64,
     /// From when a request was due to its ack, both kinds of request.
     pub(crate) acks: Latencies,
     /// From when a link was due to be opened until it was.
@@ -59,7 +63,9 @@ pub(crate) struct Churned {
 impl Churned {
     fn add(&mut self, other: Self) {
         self.subscribed += other.subscribed;
+        self.subscribed_due += other.subscribed_due;
         self.connected += other.connected;
+        self.connected_due += other.connected_due;
         self.acks.merge(&other.acks);
         self.opens.merge(&other.opens);
         self.broken.extend(other.broken);
@@ -149,6 +155,12 @@ impl Beat {
     fn due_ns(&self) -> u64 {
         self.pace.map_or(u64::MAX, |pace| pace.due_ns(self.done, 0))
     }
+
+    /// How often it is due before a moment.
+    fn due_before(&self, moment_ns: u64) -> u64 {
+        let last_ns = moment_ns.saturating_sub(1);
+        self.pace.map_or(0, |pace| pace.allowed(last_ns, 0, 0))
+    }
 }
 
 impl Churner {
@@ -156,6 +168,8 @@ impl Churner {
         let window = self.stage.started().await;
         let beat = |rate| Beat::new(rate, self.index, churn.links, window.start_ns);
         let (mut subscribe, mut connect) = (beat(churn.subscribe), beat(churn.connect));
+        self.churned.subscribed_due = subscribe.due_before(window.end_ns);
+        self.churned.connected_due = connect.due_before(window.end_ns);
         loop {
             let due_ns = subscribe.due_ns().min(connect.due_ns());
             if due_ns >= window.end_ns || self.is_over(&window) {

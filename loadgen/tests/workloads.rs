@@ -74,6 +74,10 @@ async fn churn_goes_on_beside_the_load() {
     assert!((1..=100).contains(&subscribed), "{text}");
     assert!((1..=21).contains(&connected), "{text}");
     assert!(
+        text.contains("(100 due)") && text.contains("(20 due)"),
+        "{text}"
+    );
+    assert!(
         text.contains("churn: ack") && text.contains("churn: open"),
         "{text}"
     );

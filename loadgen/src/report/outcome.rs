@@ -239,15 +239,19 @@ impl Outcome {
         }
         if let Some(churned) = &self.churned {
             let text = format!(
-                "{} subscriptions made and ended, {} links closed and opened",
+                "{} subscriptions made and ended ({} due), {} links closed and opened ({} due)",
                 grouped(churned.subscribed),
-                grouped(churned.connected)
+                grouped(churned.subscribed_due),
+                grouped(churned.connected),
+                grouped(churned.connected_due)
             );
             report.row("churn", text);
             report.latencies("churn: ack", "churn_ack", &churned.acks);
             report.latencies("churn: open", "churn_open", &churned.opens);
             report.field("churn_subscribed", churned.subscribed);
+            report.field("churn_subscribed_due", churned.subscribed_due);
             report.field("churn_connected", churned.connected);
+            report.field("churn_connected_due", churned.connected_due);
         }
         match &self.syscalls {
             None => {}
