@@ -141,7 +141,8 @@ fn shape(given: &mut Given) -> Shape {
         Shape::Incast { publishers }
     } else if let Some(instances) = instances {
         // What is wrong with the number of links is told where it is read.
-        let links = given.text("links").and_then(|text| text.parse().ok());
+        let links = given.text("links");
+        let links = links.and_then(|text| text.replace('_', "").parse().ok());
         if links == Some(0) {
             given.problem_with("links", "instances need at least one");
         }

@@ -249,6 +249,16 @@ fn a_soak_is_a_run_in_intervals() {
 }
 
 #[test]
+fn the_links_of_instances_are_part_of_the_shape() {
+    let plan = plan("run 127.0.0.1:1 --instances 50_000 --links 1_000");
+    let shape = Shape::Instances {
+        instances: 50_000,
+        links: 1_000,
+    };
+    assert_eq!((plan.shape, plan.idle_links), (shape, 0));
+}
+
+#[test]
 fn published_frames_come_with_published_windows() {
     let plan = plan("run 127.0.0.1:1 --frame-bytes 16384 --cpus 1,3-4");
     assert_eq!(plan.links.transport.stream_window_bytes, 2_097_152);
