@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::connect::{Connector, name};
 use crate::fleet::Fleet;
 use crate::flow::{Publishing, Seen, publish, receive};
+use crate::message::Messages;
 use crate::plan::{Plan, Shape};
 use crate::report::StalledLink;
 use crate::run::Failure;
@@ -40,6 +41,8 @@ struct Ready {
     role: Role,
     thread: usize,
     link: TargetLink,
+    /// Of a publisher: what it will send, signed beforehand.
+    messages: Option<Messages>,
 }
 
 /// A link's place in a run.
@@ -49,6 +52,7 @@ struct Part<'a> {
     fleet: &'a Fleet,
     thread: usize,
     role: Role,
+    messages: Option<Messages>,
 }
 
 /// A link that only exists.
@@ -80,6 +84,8 @@ pub(crate) struct Cast {
     pub(crate) stalled: Vec<JoinHandle<StalledLink>>,
     /// Held, so that they stay open.
     idle: Vec<Idle>,
+    /// Signed headers with identities of their own, and the memory they take, over all links.
+    pub(crate) pooled: (usize, usize),
 }
 
 impl Cast {
@@ -96,6 +102,7 @@ impl Cast {
             receivers: Vec::new(),
             stalled: Vec::new(),
             idle: Vec::new(),
+            pooled: (0, 0),
         };
         for one in ready {
             cast.start(plan, stage, fleet, one);
@@ -104,13 +111,19 @@ impl Cast {
     }
 
     fn start(&mut self, plan: &Plan, stage: &Stage, fleet: &Fleet, ready: Ready) {
-        let Ready { role, thread, link } = ready;
+        let Ready {
+            role,
+            thread,
+            link,
+            messages,
+        } = ready;
         let part = Part {
             plan,
             stage,
             fleet,
             thread,
             role,
+            messages,
         };
         match link {
             TargetLink::Mqtt(link) => self.start_broker(part, link),
@@ -148,7 +161,14 @@ impl Cast {
         let (stage, thread) = (part.stage.clone(), part.thread);
         match part.role {
             Role::Publisher { flow } => {
-                let publishing = publishing(part.plan, stage.run, flow);
+                let Some(messages) = part.messages else {
+                    return;
+                };
+                if let Some(pool) = messages.pool() {
+                    self.pooled.0 += pool.headers();
+                    self.pooled.1 += pool.bytes();
+                }
+                let publishing = publishing(part.plan, messages);
                 let flow = Arc::clone(&self.flows[flow]);
                 self.publishers.push(part.fleet.spawn(thread, async move {
                     // Both halves stay until every delivery was made: a link that closes early
@@ -240,9 +260,10 @@ fn roles_of(plan: &Plan) -> Vec<(usize, Role)> {
 
 /// Opens and subscribes all links, some at a time.
 async fn connect_all(plan: &Plan, fleet: &Fleet, run: u32) -> Result<Vec<Ready>, Failure> {
-    let connector = Connector::new(&plan.links, plan.identity_bytes);
+    let connector = Connector::new(&plan.links, plan.identity);
     let mut opening: Vec<JoinHandle<Result<Ready, LinkError>>> = Vec::new();
     let mut ready = Vec::new();
+    let shared = Arc::new(plan.clone());
     for (index, (thread, role)) in roles_of(plan).into_iter().enumerate() {
         if opening.len() >= OPENING_MAX {
             for task in opening.drain(..OPENING_MAX / 2) {
@@ -250,13 +271,18 @@ async fn connect_all(plan: &Plan, fleet: &Fleet, run: u32) -> Result<Vec<Ready>,
             }
         }
         let thread = thread % fleet.len();
-        let (connector, idle_names) = (connector.clone(), plan.idle_names);
+        let (connector, plan) = (connector.clone(), Arc::clone(&shared));
         opening.push(fleet.spawn(thread, async move {
             let mut link = TargetLink::open(&connector, index).await?;
-            for wanted in names_of(&role, run, idle_names) {
-                link.subscribe(&wanted).await?;
-            }
-            Ok(Ready { role, thread, link })
+            link.subscribe_all(&names_of(&role, run, plan.idle_names))
+                .await?;
+            let messages = messages_of(&plan, &link, &role, run)?;
+            Ok(Ready {
+                role,
+                thread,
+                link,
+                messages,
+            })
         }));
     }
     for task in opening {
@@ -285,17 +311,36 @@ fn names_of(role: &Role, run: u32, idle_names: usize) -> Vec<TextName> {
     }
 }
 
-fn publishing(plan: &Plan, run: u32, flow: usize) -> Publishing {
+/// What a publisher will send; nothing for the other roles.
+fn messages_of(
+    plan: &Plan,
+    link: &TargetLink,
+    role: &Role,
+    run: u32,
+) -> Result<Option<Messages>, LinkError> {
+    let Role::Publisher { flow } = *role else {
+        return Ok(None);
+    };
     let (target, fanout) = match plan.shape {
         Shape::Fanout { .. } => (0, FANOUT_GROUP),
         Shape::Incast { .. } => (0, 1),
         Shape::Pairs { .. } | Shape::Instances { .. } => (flow, 1),
     };
+    let number = u32::try_from(flow).unwrap_or(u32::MAX);
+    let destination = flow_name(run, target);
+    let messages = match link {
+        TargetLink::Mqtt(link) => Messages::new(link.sender(), plan, &destination, fanout, number),
+        TargetLink::Nats(link) => Messages::new(link.sender(), plan, &destination, fanout, number),
+        TargetLink::Slim(link) => Messages::new(link.sender(), plan, &destination, fanout, number),
+    };
+    messages.map(Some)
+}
+
+fn publishing(plan: &Plan, messages: Messages) -> Publishing {
     Publishing {
-        destination: flow_name(run, target),
-        fanout,
-        payload_bytes: plan.payload_bytes,
+        messages,
         load: plan.load,
+        stream: plan.stream,
         flows: plan.shape.flows(),
         messages_max: plan.messages.unwrap_or(u64::MAX),
     }

@@ -100,7 +100,7 @@ async fn take_turn(
     let figures = Figures::of(&outcome);
     comparison.add_latencies(at, &outcome.latencies);
     let links = plan.shape.links() + plan.idle_links;
-    let mut report = outcome.report(links, plan.payload_bytes);
+    let mut report = outcome.report(links, plan.sizes.mean_bytes());
     if let Some(status) = spawned.as_ref().and_then(Spawned::ended) {
         report.fault(format!("the target ended: {status}"));
     }

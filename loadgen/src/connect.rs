@@ -15,6 +15,7 @@ use slipring_sdk::random::{random_u64, random_uuid};
 use slipring_sdk::{Endpoint, Link, LinkOptions};
 
 use crate::cli::source_of;
+use crate::identity::Identity;
 use crate::plan::Links;
 use crate::target::Target;
 
@@ -26,12 +27,11 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// A connector whose links sign headers with an identity of so many bytes.
-    pub(crate) fn new(links: &Links, identity_bytes: usize) -> Self {
-        let identity = "i".repeat(identity_bytes).into();
+    /// A connector whose links sign headers with that identity.
+    pub(crate) fn new(links: &Links, identity: Identity) -> Self {
         Self {
             links: Arc::new(links.clone()),
-            identity,
+            identity: identity.text().into(),
         }
     }
 

@@ -1,39 +1,37 @@
 //! The tasks of a run: publishers and their subscribers.
 //!
-//! A publisher copies a finished message (header signed once) and writes a fresh probe into it, as
-//! many at a time as its pace allows; a subscriber takes all that has arrived, checks every
+//! A publisher appends messages, each with a probe of its own, as many at a time as its pace
+//! allows; a subscriber takes all that has arrived, checks every
 //! sequence number and one tag in sixty-four, and reports once per batch.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use slipring_proto::name::TextName;
-
-use crate::pace::{Load, Pace};
+use crate::message::Messages;
+use crate::pace::{Load, Pace, Stream};
 use crate::probe::{Probe, Tally};
 use crate::stage::{Flow, Stage, Window};
-use crate::target::{LinkError, Receiver, Sender, Template};
+use crate::target::{LinkError, Receiver, Sender};
 
 /// Most bytes appended before other tasks get their turn.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Below this an open loop waits by polling: timers are a millisecond coarse.
 const SPIN_NS_MAX: u64 = 2_000_000;
+/// A publisher that waits for deliveries looks so often whether its link is there.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Messages between two looks at the clock within one batch.
 const CLOCK_EVERY: u64 = 128;
 
 /// A publisher's part of the plan.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Publishing {
-    /// Where to.
-    pub(crate) destination: TextName,
-    /// 1 for one receiver, anything else for all.
-    pub(crate) fanout: u32,
-    /// Payload of each message.
-    pub(crate) payload_bytes: usize,
+    /// What it sends.
+    pub(crate) messages: Messages,
     /// How fast.
     pub(crate) load: Load,
+    /// In bursts, if so.
+    pub(crate) stream: Option<Stream>,
     /// How many publishers share the load.
     pub(crate) flows: usize,
     /// Stop after so many.
@@ -45,14 +43,17 @@ pub(crate) async fn publish<S: Sender>(
     stage: Stage,
     flow: Arc<Flow>,
     sender: S,
-    plan: Publishing,
+    mut plan: Publishing,
 ) -> Result<(), LinkError> {
-    let filler: Vec<u8> = (0..=u8::MAX).cycle().take(plan.payload_bytes).collect();
-    let template = sender.template(&plan.destination, plan.fanout, &filler)?;
-    let batch_max = (BATCH_BYTES_MAX / template.bytes.len()).max(1) as u64;
+    let batch_max = (BATCH_BYTES_MAX / plan.messages.mean_bytes().max(1)).max(1) as u64;
     let window = stage.started().await;
     let index = flow.index as usize;
-    let pace = Pace::new(plan.load, index, plan.flows, window.start_ns);
+    let pace = Pace::new(plan.load, plan.stream, index, plan.flows, window.start_ns);
+    if matches!(pace, Pace::Closed { .. }) {
+        // An open loop has its first message due then; this one would send at once.
+        let ahead_ns = window.start_ns.saturating_sub(stage.clock.now_ns());
+        tokio::time::sleep(Duration::from_nanos(ahead_ns)).await;
+    }
     let mut sent = 0;
     while sent < plan.messages_max {
         let now_ns = stage.clock.now_ns();
@@ -63,6 +64,14 @@ pub(crate) async fn publish<S: Sender>(
             .allowed(now_ns, sent, flow.arrived())
             .min(plan.messages_max - sent);
         if allowed == 0 {
+            if matches!(pace, Pace::Closed { .. }) {
+                if let Some(error) = sender.over() {
+                    return Err(error);
+                }
+                if flow.is_abandoned() {
+                    break;
+                }
+            }
             wait(&pace, &flow, sent, now_ns, &window).await;
             continue;
         }
@@ -78,9 +87,10 @@ pub(crate) async fn publish<S: Sender>(
                     sequence,
                     stamp_ns,
                 };
-                put(&template, &probe, out);
+                plan.messages.put(&probe, out)?;
             }
-        })?;
+            Ok::<_, LinkError>(())
+        })??;
         sender.room().await?;
         if allowed > batch_max {
             tokio::task::yield_now().await;
@@ -89,22 +99,14 @@ pub(crate) async fn publish<S: Sender>(
     sender.flush().await
 }
 
-/// Appends one message with its own probe.
-#[inline]
-fn put(template: &Template, probe: &Probe, out: &mut BytesMut) {
-    let base = out.len();
-    out.extend_from_slice(&template.bytes);
-    let payload = base + template.payload.start..base + template.payload.end;
-    probe.write(&mut out[payload]);
-}
-
 /// Waits until there may be something to send.
 async fn wait(pace: &Pace, flow: &Flow, sent: u64, now_ns: u64, window: &Window) {
     let left = Duration::from_nanos(window.end_ns.saturating_sub(now_ns));
     match pace {
         Pace::Closed { .. } => {
-            // Time out at the end of the window at the latest: the rest may never arrive.
-            drop(tokio::time::timeout(left, flow.progress()).await);
+            // The rest may never arrive: look around now and then, and at the end of the window.
+            let patience = left.min(LOOK_EVERY);
+            drop(tokio::time::timeout(patience, flow.progress()).await);
         }
         Pace::Open { .. } => {
             let ahead_ns = pace.due_ns(sent, now_ns).saturating_sub(now_ns);
@@ -159,6 +161,9 @@ pub(crate) async fn receive<R: Receiver>(
         () = receiving => {}
         () = stage.over() => {}
     }
+    if inbox.seen.broken.is_some() {
+        inbox.seen.flows.iter().for_each(|flow| flow.abandon());
+    }
     inbox.seen
 }
 
@@ -203,7 +208,7 @@ impl Inbox {
             let mut now_ns = stage.clock.now_ns();
             receiver.drain(|payload| {
                 if let Some(stamp_ns) = self.book(payload)
-                    && stamp_ns >= self.window.measure_ns
+                    && self.window.is_measured(stamp_ns)
                 {
                     latencies.record(now_ns.saturating_sub(stamp_ns));
                 }

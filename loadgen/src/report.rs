@@ -5,6 +5,7 @@
 
 pub(crate) mod json;
 mod outcome;
+mod storm;
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,8 +16,9 @@ use crate::plan::Reporting;
 use crate::report::json::Json;
 
 pub(crate) use crate::report::outcome::{
-    Deliveries, InstancesOutcome, Measured, Outcome, StalledLink, StormOutcome,
+    Deliveries, InstancesOutcome, Measured, Outcome, StalledLink,
 };
+pub(crate) use crate::report::storm::StormOutcome;
 
 /// A finished result.
 #[derive(Debug)]
@@ -130,7 +132,7 @@ fn shared(arguments: &[String]) -> Vec<String> {
     for argument in arguments {
         let is_path = matches!(
             previous,
-            "--program" | "--json" | "--html" | "--ca" | "--cert" | "--key"
+            "--program" | "--plan" | "--json" | "--html" | "--ca" | "--cert" | "--key"
         ) || previous.starts_with("--spawn-");
         let name = argument.rsplit_once('/').filter(|_| is_path);
         command_line.push(name.map_or_else(|| argument.clone(), |(_, name)| name.to_owned()));
@@ -158,6 +160,16 @@ pub(crate) fn time(duration: Duration) -> String {
         _ if ns < 1e9 => format!("{:.3} ms", ns / 1e6),
         _ => format!("{:.3} s", ns / 1e9),
     }
+}
+
+/// A rate as a whole number.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are positive and far below 2^64; the cast saturates"
+)]
+pub(crate) fn rounded(rate: f64) -> u64 {
+    rate.round() as u64
 }
 
 /// A number with separators between thousands.

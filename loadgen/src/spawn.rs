@@ -7,6 +7,7 @@
 
 pub(crate) mod guard;
 mod recipes;
+mod secure;
 
 use std::ffi::OsString;
 use std::fs;
@@ -25,6 +26,7 @@ use crate::report::json::Json;
 use crate::target::Target;
 
 pub(crate) use crate::spawn::recipes::Kind;
+pub(crate) use crate::spawn::secure::Certificate;
 
 /// A target that does not listen by then is given up.
 const LISTEN_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -44,9 +46,21 @@ pub(crate) struct Recipe {
     pub(crate) cpu: Option<usize>,
     /// Whether links sign headers.
     pub(crate) signed: bool,
+    /// What a SLIM node shows its links; `None` is clear text.
+    pub(crate) certificate: Option<Certificate>,
 }
 
 impl Recipe {
+    /// The target on the loopback.
+    pub(crate) fn target(&self, port: u16) -> Target {
+        match (self.kind.target(port), &self.certificate) {
+            (Target::Slim(_), Some(certificate)) => {
+                Target::Slim(Box::new(certificate.endpoint(port)))
+            }
+            (target, _) => target,
+        }
+    }
+
     /// The recipe as JSON, with the settings the target gets.
     pub(crate) fn json(&self) -> Json {
         let file = self.program.file_name().unwrap_or_default();
@@ -137,7 +151,7 @@ impl Spawned {
                 });
             }
             if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                spawned.target = recipe.kind.target(port);
+                spawned.target = recipe.target(port);
                 return Ok(spawned);
             }
             if clock.elapsed() > LISTEN_WAIT_MAX {
@@ -168,6 +182,9 @@ impl Spawned {
     fn guarded(recipe: &Recipe, port: u16, folder: &Path) -> std::io::Result<Self> {
         let settings = recipe.kind.settings(recipe, port, folder);
         fs::write(folder.join(recipes::FILE), &settings.file)?;
+        if let Some(certificate) = &recipe.certificate {
+            certificate.write(folder)?;
+        }
         let cpu = recipe
             .cpu
             .map_or_else(|| "-".to_owned(), |cpu| cpu.to_string());
@@ -194,7 +211,7 @@ impl Spawned {
             return Err(std::io::Error::other(line.trim().to_owned()));
         };
         Ok(Self {
-            target: recipe.kind.target(port),
+            target: recipe.target(port),
             pid,
             folder: folder.to_owned(),
             guard,

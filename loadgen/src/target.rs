@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use bytes::BytesMut;
 use slipring_proto::name::TextName;
-use slipring_sdk::{Endpoint, Link};
+use slipring_sdk::{Endpoint, Link, LinkSender};
 
 use crate::connect::Connector;
 use crate::target::address::Address;
@@ -122,6 +122,8 @@ pub(crate) struct Template {
     pub(crate) bytes: BytesMut,
     /// The payload's place.
     pub(crate) payload: Range<usize>,
+    /// Where the routed header begins in a message to a SLIM node; 0 for brokers, which have none.
+    pub(crate) header_at: usize,
 }
 
 /// The sending half of a link.
@@ -137,11 +139,19 @@ pub(crate) trait Sender: Send + Sync + 'static {
         filler: &[u8],
     ) -> Result<Template, LinkError>;
 
+    /// The link's own sender, if it leads to a SLIM node.
+    fn slim(&self) -> Option<&LinkSender> {
+        None
+    }
+
+    /// Why nothing more can be sent, if the link is over.
+    fn over(&self) -> Option<LinkError>;
+
     /// Appends what `fill` writes to what is to be sent.
     ///
     /// # Errors
     /// The link is over.
-    fn append(&self, fill: impl FnOnce(&mut BytesMut)) -> Result<(), LinkError>;
+    fn append<T>(&self, fill: impl FnOnce(&mut BytesMut) -> T) -> Result<T, LinkError>;
 
     /// Sees to it that what was appended leaves, and waits while too much has not.
     ///
@@ -214,20 +224,28 @@ impl TargetLink {
         })
     }
 
-    /// Subscribes to a name and waits until the target has confirmed it.
+    /// Subscribes to names and waits until the target has confirmed them.
     ///
     /// # Errors
     /// The target refuses, or the link ends.
-    pub(crate) async fn subscribe(&mut self, wanted: &TextName) -> Result<(), LinkError> {
+    pub(crate) async fn subscribe_all(&mut self, names: &[TextName]) -> Result<(), LinkError> {
         match self {
-            Self::Mqtt(link) => link.subscribe(wanted).await?,
-            Self::Nats(link) => link.subscribe(wanted).await?,
-            Self::Slim(link) => {
-                link.subscribe(wanted).await?;
-            }
+            Self::Mqtt(link) => subscribe_each(link, names).await?,
+            Self::Nats(link) => subscribe_each(link, names).await?,
+            Self::Slim(link) => slim::subscribe_all(link, names).await?,
         }
         Ok(())
     }
+}
+
+async fn subscribe_each<P: broker::Protocol>(
+    link: &mut BrokerLink<P>,
+    names: &[TextName],
+) -> Result<(), broker::Error> {
+    for name in names {
+        link.subscribe(name).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -98,8 +98,23 @@ fn loss_and_broken_links_are_the_verdict() {
     expect(
         &format!("run mqtt://{target} {TIMED}"),
         1,
-        &["NOT A RESULT", "32 lost"],
+        &["NOT A RESULT", "publisher: the link ended"],
     );
+}
+
+#[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the time it takes is what is judged"
+)]
+fn a_closed_loop_whose_link_ends_does_not_wait_for_the_end_of_its_time() {
+    let (nats, mqtt) = (nats(Manner::Failing(100)), mqtt(Manner::Failing(100)));
+    for target in [format!("nats://{nats}"), format!("mqtt://{mqtt}")] {
+        let begun = Instant::now();
+        let words = format!("run {target} --window 32 --warmup 0 --duration 600");
+        expect(&words, 1, &["NOT A RESULT"]);
+        assert!(begun.elapsed() < WAIT_MAX, "{target}");
+    }
 }
 
 #[test]
@@ -143,7 +158,7 @@ fn a_target_that_is_missing_refuses_or_is_another_is_said_in_words() {
     let server = nats(Manner::Sound);
     expect(&format!("run {server}"), 69, &["HTTP/2", "nats://"]);
     let words = format!("run nats://{server} --size 600000 --warmup 0 --duration 0.2");
-    expect(&words, 1, &["600000 bytes", "takes 500000"]);
+    expect(&words, 69, &["600000 bytes", "takes 500000"]);
 }
 
 #[test]

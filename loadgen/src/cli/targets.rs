@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use core_affinity::CoreId;
 
 use crate::plan::Threads;
-use crate::spawn::{Kind, Recipe, locate};
+use crate::spawn::{Certificate, Kind, Recipe, locate};
 use crate::target::Target;
 
 /// One target of the command line.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct TargetEntry {
     label: Option<String>,
     what: What,
 }
@@ -22,7 +22,7 @@ enum What {
     Spawned { kind: Kind, program: PathBuf },
 }
 
-impl Entry {
+impl TargetEntry {
     /// `[LABEL=]TARGET[,pid=PID]`.
     pub(super) fn running(text: &str) -> Result<Self, String> {
         let (label, rest) = labelled(text);
@@ -44,29 +44,21 @@ impl Entry {
         })
     }
 
-    /// Our router, wherever it lies.
-    pub(super) fn ours() -> Self {
-        let kind = Kind::Slipring;
-        Self {
-            label: None,
-            what: What::Spawned {
-                kind,
-                program: kind.program().into(),
-            },
-        }
-    }
-
-    /// `--spawn-KIND [LABEL=]PATH`; `flag` without the dashes.
-    pub(super) fn spawn(flag: &str, value: &str) -> Result<Self, String> {
+    /// The target that a flag asks to be started, if it is such a flag; `flag` without the dashes,
+    /// `value` is `[LABEL=]PATH`.
+    pub(super) fn started(flag: &str, value: &str) -> Option<Self> {
         let kind = match flag {
+            "spawn" | "spawn-slipring" => Kind::Slipring,
             "spawn-mqtt" => Kind::Mosquitto,
             "spawn-nats" => Kind::Nats,
             "spawn-reference" => Kind::Reference,
-            "spawn-slipring" => Kind::Slipring,
-            _ => return Err(format!("--{flag} is documented but not read")),
+            _ => return None,
         };
-        let (label, program) = labelled(value);
-        Ok(Self {
+        let (label, program) = match flag {
+            "spawn" => (None, kind.program()),
+            _ => labelled(value),
+        };
+        Some(Self {
             label,
             what: What::Spawned {
                 kind,
@@ -113,27 +105,36 @@ impl Entry {
     /// threads of the load generator another.
     pub(super) fn target(
         &self,
-        target_cpu: Option<usize>,
+        starting: &Starting,
         threads: &mut Threads,
-        signed: bool,
     ) -> Result<(Target, Option<Recipe>), String> {
         let (kind, program) = match &self.what {
             What::Running { target, .. } => return Ok((Target::parse(target)?, None)),
             What::Spawned { kind, program } => (*kind, locate(program)?),
         };
-        let cpu = place(target_cpu, threads)?;
         let recipe = Recipe {
             kind,
             program,
-            cpu,
-            signed,
+            cpu: place(starting.cpu, threads)?,
+            signed: starting.signed,
+            certificate: starting.certificate.clone().filter(|_| kind.is_slim()),
         };
         // Which port it gets is known when it is started.
-        Ok((kind.target(0), Some(recipe)))
+        Ok((recipe.target(0), Some(recipe)))
     }
 }
 
-impl fmt::Display for Entry {
+/// How targets are started.
+pub(super) struct Starting {
+    /// The CPU to pin them to, if one was named.
+    pub(super) cpu: Option<usize>,
+    /// Whether links sign headers.
+    pub(super) signed: bool,
+    /// For TLS.
+    pub(super) certificate: Option<Certificate>,
+}
+
+impl fmt::Display for TargetEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Running { target, .. } => f.write_str(target),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::spawn::{Recipe, Settings};
+use crate::spawn::{Recipe, Settings, secure};
 use crate::target::Target;
 use crate::target::address::Address;
 
@@ -45,7 +45,12 @@ impl Kind {
         }
     }
 
-    /// A target of this kind on the loopback.
+    /// Whether it is a SLIM node.
+    pub(crate) fn is_slim(self) -> bool {
+        matches!(self, Self::Reference | Self::Slipring)
+    }
+
+    /// A target of this kind on the loopback, in clear text.
     pub(crate) fn target(self, port: u16) -> Target {
         let address = Address {
             host: "127.0.0.1".to_owned(),
@@ -95,7 +100,7 @@ impl Kind {
                 environment: vec![("GOMAXPROCS", "1")],
             },
             Self::Reference => Settings {
-                file: reference(recipe, port),
+                file: reference(recipe, port, folder),
                 arguments: vec!["--config".into(), file.into()],
                 environment: Vec::new(),
             },
@@ -109,17 +114,18 @@ impl Kind {
 }
 
 /// The part of the file that both SLIM nodes read.
-fn reference(recipe: &Recipe, port: u16) -> String {
+fn reference(recipe: &Recipe, port: u16, folder: &Path) -> String {
+    let tls = secure::settings(recipe.certificate.as_ref(), folder);
     format!(
         "runtime:\n  n_cores: 1\ntracing:\n  log_level: error\nservices:\n  slim/0:\n    \
          dataplane:\n      servers:\n        - endpoint: \"127.0.0.1:{port}\"\n          \
-         require_header_mac: {}\n          tls:\n            insecure: true\n",
+         require_header_mac: {}\n          tls:\n            {tls}\n",
         recipe.signed
     )
 }
 
 fn slipring(recipe: &Recipe, port: u16, folder: &Path) -> String {
-    let mut text = reference(recipe, port);
+    let mut text = reference(recipe, port, folder);
     text.push_str("slipring:\n  shards: 1\n");
     if let Some(cpu) = recipe.cpu {
         // Writing to a string cannot fail.
@@ -150,6 +156,8 @@ fn mosquitto(port: u16) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::spawn::Certificate;
+
     use super::*;
 
     fn recipe(kind: Kind) -> Recipe {
@@ -158,6 +166,7 @@ mod tests {
             program: kind.program().into(),
             cpu: Some(3),
             signed: false,
+            certificate: None,
         }
     }
 
@@ -170,6 +179,18 @@ mod tests {
             assert!(kind.target(4_321).to_string().ends_with("127.0.0.1:4321"));
             let file = Path::new("/folder").join(FILE);
             assert!(settings.arguments.contains(&file.into()));
+        }
+    }
+
+    #[test]
+    fn slim_nodes_speak_tls_with_a_certificate_and_brokers_never() {
+        for kind in [Kind::Reference, Kind::Slipring, Kind::Nats] {
+            let mut recipe = recipe(kind);
+            recipe.certificate = Some(Certificate::make().unwrap());
+            let text = kind.settings(&recipe, 1, Path::new("/folder")).file;
+            assert_eq!(text.contains("/folder/key.pem"), kind.is_slim(), "{text}");
+            assert!(!text.contains("insecure"), "{text}");
+            assert_eq!(recipe.target(1).is_tls(), kind.is_slim());
         }
     }
 

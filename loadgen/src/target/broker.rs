@@ -116,6 +116,11 @@ impl<P: Protocol> BrokerLink<P> {
         }
     }
 
+    /// The sending half.
+    pub(crate) fn sender(&self) -> &BrokerSender<P> {
+        &self.sender
+    }
+
     /// Both halves.
     pub(crate) fn split(self) -> (BrokerSender<P>, BrokerReceiver<P>) {
         (self.sender, self.receiver)

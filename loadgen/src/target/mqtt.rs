@@ -81,7 +81,11 @@ impl Protocol for Mqtt {
         let mut bytes = BytesMut::new();
         put_packet(PUBLISH, &body, &mut bytes);
         let payload = bytes.len() - filler.len()..bytes.len();
-        Template { bytes, payload }
+        Template {
+            bytes,
+            payload,
+            header_at: 0,
+        }
     }
 }
 

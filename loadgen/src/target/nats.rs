@@ -74,7 +74,11 @@ impl Protocol for Nats {
         bytes.put_slice(filler);
         bytes.put_slice(b"\r\n");
         let payload = line.len()..line.len() + filler.len();
-        Template { bytes, payload }
+        Template {
+            bytes,
+            payload,
+            header_at: 0,
+        }
     }
 }
 

@@ -109,10 +109,14 @@ impl<P: Protocol> Sender for BrokerSender<P> {
         Ok(P::template(destination, filler))
     }
 
+    fn over(&self) -> Option<LinkError> {
+        let said = self.end()?;
+        Some(Error::Ended(said.to_owned()).into())
+    }
+
     #[inline]
-    fn append(&self, fill: impl FnOnce(&mut BytesMut)) -> Result<(), LinkError> {
-        fill(&mut self.shared.backlog());
-        Ok(())
+    fn append<T>(&self, fill: impl FnOnce(&mut BytesMut) -> T) -> Result<T, LinkError> {
+        Ok(fill(&mut self.shared.backlog()))
     }
 
     /// Everything leaves at once: a broker that does not read makes its publisher wait.
