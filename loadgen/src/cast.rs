@@ -7,16 +7,20 @@ use std::sync::Arc;
 
 use slipring_proto::name::TextName;
 use slipring_sdk::Link;
-use slipring_sdk::error::{Error, StreamEnd};
+use slipring_sdk::error::StreamEnd;
 use tokio::task::JoinHandle;
 
 use crate::connect::{Connector, name};
 use crate::fleet::Fleet;
 use crate::flow::{Publishing, Seen, publish, receive};
+use crate::message::Messages;
 use crate::plan::{Plan, Shape};
 use crate::report::StalledLink;
 use crate::run::Failure;
 use crate::stage::{Flow, Stage};
+use crate::target::broker::{BrokerLink, Protocol};
+use crate::target::slim::SlimReceiver;
+use crate::target::{LinkError, Receiver, Sender, TargetLink};
 
 /// Links being opened at a time.
 const OPENING_MAX: usize = 128;
@@ -36,7 +40,36 @@ enum Role {
 struct Ready {
     role: Role,
     thread: usize,
-    link: Link,
+    link: TargetLink,
+    /// Of a publisher: what it will send, signed beforehand.
+    messages: Option<Messages>,
+}
+
+/// A link's place in a run.
+struct Part<'a> {
+    plan: &'a Plan,
+    stage: &'a Stage,
+    fleet: &'a Fleet,
+    thread: usize,
+    role: Role,
+    messages: Option<Messages>,
+}
+
+/// A link that only exists.
+enum Idle {
+    /// Tells whether a link to a broker has ended; holds its sending half.
+    Broker(Box<dyn Fn() -> bool + Send>),
+    /// To a SLIM node.
+    Slim(Box<Link>),
+}
+
+impl Idle {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Broker(is_over) => is_over(),
+            Self::Slim(link) => link.sender().end().is_some(),
+        }
+    }
 }
 
 /// The tasks of a run and the links that only exist.
@@ -44,13 +77,15 @@ pub(crate) struct Cast {
     /// The publishers, in the order of their flows.
     pub(crate) flows: Vec<Arc<Flow>>,
     /// End when they have published everything.
-    pub(crate) publishers: Vec<JoinHandle<Result<(), Error>>>,
+    pub(crate) publishers: Vec<JoinHandle<Result<(), LinkError>>>,
     /// End when the stage is over.
     pub(crate) receivers: Vec<JoinHandle<Seen>>,
     /// End when the stage is over.
     pub(crate) stalled: Vec<JoinHandle<StalledLink>>,
     /// Held, so that they stay open.
-    idle: Vec<Link>,
+    idle: Vec<Idle>,
+    /// Signed headers with identities of their own, and the memory they take, over all links.
+    pub(crate) pooled: (usize, usize),
 }
 
 impl Cast {
@@ -67,6 +102,7 @@ impl Cast {
             receivers: Vec::new(),
             stalled: Vec::new(),
             idle: Vec::new(),
+            pooled: (0, 0),
         };
         for one in ready {
             cast.start(plan, stage, fleet, one);
@@ -75,52 +111,102 @@ impl Cast {
     }
 
     fn start(&mut self, plan: &Plan, stage: &Stage, fleet: &Fleet, ready: Ready) {
-        let Ready { role, thread, link } = ready;
-        let stage = stage.clone();
-        match role {
+        let Ready {
+            role,
+            thread,
+            link,
+            messages,
+        } = ready;
+        let part = Part {
+            plan,
+            stage,
+            fleet,
+            thread,
+            role,
+            messages,
+        };
+        match link {
+            TargetLink::Mqtt(link) => self.start_broker(part, link),
+            TargetLink::Nats(link) => self.start_broker(part, link),
+            TargetLink::Slim(link) => match part.role {
+                Role::Stalled => {
+                    let stalled = stall(stage.clone(), *link);
+                    self.stalled.push(fleet.spawn(thread, stalled));
+                }
+                Role::Idle { .. } => self.idle.push(Idle::Slim(link)),
+                Role::Publisher { .. } | Role::Subscriber { .. } => {
+                    let (sender, receiver) = link.split();
+                    self.play(part, sender, SlimReceiver::new(receiver));
+                }
+            },
+        }
+    }
+
+    fn start_broker<P: Protocol>(&mut self, part: Part<'_>, link: BrokerLink<P>) {
+        let (sender, receiver) = link.split();
+        match part.role {
+            // The plan refuses links that never read when the target is a broker.
+            Role::Idle { .. } | Role::Stalled => {
+                let (stage, thread) = (part.stage.clone(), part.thread);
+                drop(part.fleet.spawn(thread, tend(stage, receiver)));
+                self.idle
+                    .push(Idle::Broker(Box::new(move || sender.end().is_some())));
+            }
+            Role::Publisher { .. } | Role::Subscriber { .. } => self.play(part, sender, receiver),
+        }
+    }
+
+    /// Starts the task of a publisher or a subscriber.
+    fn play<S: Sender, R: Receiver>(&mut self, part: Part<'_>, sender: S, receiver: R) {
+        let (stage, thread) = (part.stage.clone(), part.thread);
+        match part.role {
             Role::Publisher { flow } => {
-                let publishing = publishing(plan, stage.run, flow);
+                let Some(messages) = part.messages else {
+                    return;
+                };
+                if let Some(pool) = messages.pool() {
+                    self.pooled.0 += pool.headers();
+                    self.pooled.1 += pool.bytes();
+                }
+                let publishing = publishing(part.plan, messages);
                 let flow = Arc::clone(&self.flows[flow]);
-                let (sender, receiver) = link.split();
-                self.publishers.push(fleet.spawn(thread, async move {
-                    let result = publish(stage.clone(), flow, sender, publishing).await;
+                self.publishers.push(part.fleet.spawn(thread, async move {
                     // Both halves stay until every delivery was made: a link that closes early
                     // would take with it what the router has not read yet.
-                    fleet_hold(stage, receiver);
-                    result
+                    drop(tokio::spawn(tend(stage.clone(), receiver)));
+                    publish(stage, flow, sender, publishing).await
                 }));
             }
             Role::Subscriber { flows } => {
-                let (sender, receiver) = link.split();
                 let flows = self.flows[flows].to_vec();
-                self.receivers.push(fleet.spawn(thread, async move {
+                self.receivers.push(part.fleet.spawn(thread, async move {
                     let seen = receive(stage, thread, flows, receiver).await;
                     drop(sender);
                     seen
                 }));
             }
-            Role::Stalled => self.stalled.push(fleet.spawn(thread, stall(stage, link))),
-            Role::Idle { .. } => self.idle.push(link),
+            Role::Idle { .. } | Role::Stalled => {}
         }
     }
 
     /// Idle links, and those among them that are open no more.
     pub(crate) fn idle_links(&self) -> (usize, usize) {
-        let lost = self
-            .idle
-            .iter()
-            .filter(|link| link.sender().end().is_some())
-            .count();
+        let lost = self.idle.iter().filter(|link| link.is_over()).count();
         (self.idle.len(), lost)
     }
 }
 
-/// Holds something until the stage is over.
-fn fleet_hold<T: Send + 'static>(stage: Stage, held: T) {
-    drop(tokio::spawn(async move {
-        stage.over().await;
-        drop(held);
-    }));
+/// Holds the receiving half of a link that has nothing to receive until the stage is over.
+async fn tend<R: Receiver>(stage: Stage, mut receiver: R) {
+    let tending = async {
+        receiver.tend().await;
+        // The link is over; whoever sends on it finds out.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = tending => {}
+        () = stage.over() => {}
+    }
 }
 
 fn flows_of(shape: Shape) -> Vec<Arc<Flow>> {
@@ -174,9 +260,10 @@ fn roles_of(plan: &Plan) -> Vec<(usize, Role)> {
 
 /// Opens and subscribes all links, some at a time.
 async fn connect_all(plan: &Plan, fleet: &Fleet, run: u32) -> Result<Vec<Ready>, Failure> {
-    let connector = Connector::new(&plan.links, plan.identity_bytes);
-    let mut opening: Vec<JoinHandle<Result<Ready, Error>>> = Vec::new();
+    let connector = Connector::new(&plan.links, plan.identity);
+    let mut opening: Vec<JoinHandle<Result<Ready, LinkError>>> = Vec::new();
     let mut ready = Vec::new();
+    let shared = Arc::new(plan.clone());
     for (index, (thread, role)) in roles_of(plan).into_iter().enumerate() {
         if opening.len() >= OPENING_MAX {
             for task in opening.drain(..OPENING_MAX / 2) {
@@ -184,13 +271,18 @@ async fn connect_all(plan: &Plan, fleet: &Fleet, run: u32) -> Result<Vec<Ready>,
             }
         }
         let thread = thread % fleet.len();
-        let (connector, idle_names) = (connector.clone(), plan.idle_names);
+        let (connector, plan) = (connector.clone(), Arc::clone(&shared));
         opening.push(fleet.spawn(thread, async move {
-            let mut link = connector.connect(index).await?;
-            for wanted in names_of(&role, run, idle_names) {
-                link.subscribe(&wanted).await?;
-            }
-            Ok(Ready { role, thread, link })
+            let mut link = TargetLink::open(&connector, index).await?;
+            link.subscribe_all(&names_of(&role, run, plan.idle_names))
+                .await?;
+            let messages = messages_of(&plan, &link, &role, run)?;
+            Ok(Ready {
+                role,
+                thread,
+                link,
+                messages,
+            })
         }));
     }
     for task in opening {
@@ -219,17 +311,36 @@ fn names_of(role: &Role, run: u32, idle_names: usize) -> Vec<TextName> {
     }
 }
 
-fn publishing(plan: &Plan, run: u32, flow: usize) -> Publishing {
+/// What a publisher will send; nothing for the other roles.
+fn messages_of(
+    plan: &Plan,
+    link: &TargetLink,
+    role: &Role,
+    run: u32,
+) -> Result<Option<Messages>, LinkError> {
+    let Role::Publisher { flow } = *role else {
+        return Ok(None);
+    };
     let (target, fanout) = match plan.shape {
         Shape::Fanout { .. } => (0, FANOUT_GROUP),
         Shape::Incast { .. } => (0, 1),
         Shape::Pairs { .. } | Shape::Instances { .. } => (flow, 1),
     };
+    let number = u32::try_from(flow).unwrap_or(u32::MAX);
+    let destination = flow_name(run, target);
+    let messages = match link {
+        TargetLink::Mqtt(link) => Messages::new(link.sender(), plan, &destination, fanout, number),
+        TargetLink::Nats(link) => Messages::new(link.sender(), plan, &destination, fanout, number),
+        TargetLink::Slim(link) => Messages::new(link.sender(), plan, &destination, fanout, number),
+    };
+    messages.map(Some)
+}
+
+fn publishing(plan: &Plan, messages: Messages) -> Publishing {
     Publishing {
-        destination: flow_name(run, target),
-        fanout,
-        payload_bytes: plan.payload_bytes,
+        messages,
         load: plan.load,
+        stream: plan.stream,
         flows: plan.shape.flows(),
         messages_max: plan.messages.unwrap_or(u64::MAX),
     }

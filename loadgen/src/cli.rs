@@ -1,30 +1,47 @@
-//! The command line: flags in, a checked plan out.
+//! The command line: flags and plan files in, a checked plan out.
 //!
-//! Every flag stands once in [`flags`]; the help text is printed from there, and a test holds the
-//! parser to it.
+//! Every setting stands once in [`flags`]; the help text and the keys of plan files come from
+//! there, and tests hold the parser to it.
 
+mod build;
+mod file;
 mod flags;
 mod given;
+mod help;
+mod linking;
+mod targets;
+#[cfg(test)]
+mod tests;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 
 use lexopt::prelude::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
 
+use crate::cli::file::{Source, contents};
+use crate::cli::flags::nearest;
 use crate::cli::given::Given;
-use crate::plan::{Plan, StormPlan};
+use crate::compare::ComparePlan;
+use crate::page::PagePlan;
+use crate::plan::{Plan, SoakPlan, StormPlan};
+use crate::plans::PLANS;
 
-pub(crate) use crate::cli::flags::help;
+pub(crate) use crate::cli::flags::Verb;
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Print the help text.
-    Help,
-    /// Print the version.
-    Version,
+    /// Offer the same load to several targets in turn.
+    Compare(Box<ComparePlan>),
+    /// Print a text: help, or the list of plans.
+    Print(String),
+    /// Draw results that were kept.
+    Report(PagePlan),
     /// Offer load and measure.
     Run(Box<Plan>),
+    /// Offer load for hours.
+    Soak(Box<SoakPlan>),
     /// Open many links at once.
     Storm(Box<StormPlan>),
 }
@@ -32,40 +49,102 @@ pub(crate) enum Command {
 /// Reads the command line, program name excluded.
 ///
 /// # Errors
-/// One sentence saying what to change.
+/// Everything that has to be changed, one sentence per line.
 pub(crate) fn parse<I>(arguments: I) -> Result<Command, String>
 where
     I: IntoIterator,
-    I::Item: Into<std::ffi::OsString>,
+    I::Item: Into<OsString>,
 {
     let mut parser = Parser::from_args(arguments);
-    let storm = match parser.next().map_err(text)? {
-        Some(Value(word)) if word == "run" => false,
-        Some(Value(word)) if word == "storm" => true,
-        Some(Long("help") | Short('h')) | None => return Ok(Command::Help),
-        Some(Value(word)) if word == "help" => return Ok(Command::Help),
-        Some(Long("version") | Short('V')) => return Ok(Command::Version),
+    let verb = match parser.next().map_err(text)? {
+        Some(Long("help") | Short('h')) | None => return Ok(Command::Print(help::overview())),
+        Some(Long("version") | Short('V')) => {
+            let version = concat!("loadgen ", env!("CARGO_PKG_VERSION"), "\n");
+            return Ok(Command::Print(version.to_owned()));
+        }
+        Some(Value(word)) => match word.to_str() {
+            Some("help") => return explain(&mut parser),
+            Some("plans") => return Ok(Command::Print(plans()?)),
+            _ => verb(&word)?,
+        },
         Some(other) => return Err(format!("{}; try loadgen --help", other.unexpected())),
     };
-    let mut given = Given::default();
+    let mut given = Given::new(verb);
     while let Some(argument) = parser.next().map_err(text)? {
         match argument {
-            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("help") | Short('h') => return Ok(Command::Print(help::on(verb))),
             Long(name) => {
                 let name = name.to_owned();
-                given.take(storm, &name, &mut parser)?;
+                let value = if given.has_value(&name) {
+                    parser.value().map_err(text)?.string().map_err(text)?
+                } else {
+                    String::new()
+                };
+                given.take_flag(&name, value);
             }
-            Value(target) if given.target.is_none() => {
-                given.target = Some(target.string().map_err(text)?);
-            }
-            Short(_) | Value(_) => return Err(text(argument.unexpected())),
+            Value(word) => given.take_word(word),
+            Short(_) => given.problem(text(argument.unexpected())),
         }
     }
-    if storm {
-        given.storm().map(Command::Storm)
-    } else {
-        given.run().map(Command::Run)
+    finish(given)
+}
+
+/// Joins the plan file, if one was named, and builds.
+fn finish(mut given: Given) -> Result<Command, String> {
+    if let Some(source) = given.parsed("plan", Source::find) {
+        let contents = contents(given.verb(), &source);
+        given.take_file(contents.values);
+        for problem in contents.problems {
+            given.problem(problem);
+        }
     }
+    match given.verb() {
+        Verb::Run => build::run(given).map(Command::Run),
+        Verb::Compare => build::compare(given).map(Command::Compare),
+        Verb::Soak => build::soak(given).map(Command::Soak),
+        Verb::Storm => build::storm(given).map(Command::Storm),
+        Verb::Report => build::report(given).map(Command::Report),
+    }
+}
+
+fn verb(word: &OsString) -> Result<Verb, String> {
+    let word = word.to_string_lossy();
+    let found = Verb::ALL.into_iter().find(|verb| verb.name() == word);
+    found.ok_or_else(|| {
+        let words = Verb::ALL.into_iter().map(Verb::name);
+        let hint = nearest(&word, words.chain(["plans", "help"]))
+            .map_or_else(String::new, |meant| format!("; did you mean \"{meant}\"?"));
+        format!("there is no command \"{word}\"{hint}; try loadgen --help")
+    })
+}
+
+/// `loadgen help [COMMAND]`.
+fn explain(parser: &mut Parser) -> Result<Command, String> {
+    let text = match parser.next().map_err(text)? {
+        Some(Value(word)) => help::on(verb(&word)?),
+        _ => help::overview(),
+    };
+    Ok(Command::Print(text))
+}
+
+/// `loadgen plans`: a line for each ready-made plan.
+fn plans() -> Result<String, String> {
+    let mut out =
+        String::from("ready-made plans, used as in loadgen run TARGET --plan pairs-256:\n\n");
+    for plan in PLANS {
+        let source = Source::find(plan.name)?;
+        let contents = contents(plan.verb, &source);
+        let about = contents.about.unwrap_or_default();
+        out.push_str(&format!(
+            "  {:<5} {:<16} {about}\n",
+            plan.verb.name(),
+            plan.name
+        ));
+    }
+    out.push_str(
+        "\nA file of your own does as well: --plan FILE. Their text: loadgen/plans/*.toml.\n",
+    );
+    Ok(out)
 }
 
 fn text(error: impl std::fmt::Display) -> String {
@@ -80,83 +159,4 @@ pub(crate) fn source_of(index: usize, sources: u32) -> Option<IpAddr> {
     Some(IpAddr::V4(Ipv4Addr::from_bits(
         Ipv4Addr::new(127, 0, 0, 2).to_bits() + turn,
     )))
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::cli::flags::{Flag, RUN_FLAGS, SHARED_FLAGS, STORM_FLAGS};
-    use crate::pace::Load;
-    use crate::plan::Shape;
-
-    use super::*;
-
-    fn parse_words(words: &str) -> Result<Command, String> {
-        parse(words.split_whitespace())
-    }
-
-    fn plan(words: &str) -> Plan {
-        let Command::Run(plan) = parse_words(words).unwrap() else {
-            panic!("not a run")
-        };
-        *plan
-    }
-
-    #[test]
-    fn defaults_are_one_pair_in_a_closed_loop() {
-        let plan = plan("run 127.0.0.1:1");
-        assert_eq!(plan.shape, Shape::Pairs { pairs: 1 });
-        assert_eq!(plan.load, Load::Closed { window: 1_024 });
-        assert_eq!(plan.payload_bytes, 256);
-    }
-
-    #[test]
-    fn every_documented_flag_is_read() {
-        for (command, flags) in [("run", RUN_FLAGS), ("storm", STORM_FLAGS)] {
-            for Flag { name, value, .. } in flags.iter().chain(SHARED_FLAGS) {
-                let value = if *value == "on|off" { "on" } else { "99999" };
-                let words = format!("{command} 127.0.0.1:1 --{name} {value}");
-                let read = parse_words(&words);
-                let refused = read.as_ref().err().cloned().unwrap_or_default();
-                assert!(!refused.contains("documented"), "{words}: {refused}");
-                assert!(!refused.contains("no flag"), "{words}: {refused}");
-                assert!(help().contains(&format!("--{name} ")), "{name}");
-            }
-        }
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        for (words, expected) in [
-            ("run", "TARGET"),
-            ("walk 127.0.0.1:1", "help"),
-            ("run 127.0.0.1:1 --size 8", "--size"),
-            ("run 127.0.0.1:1 --rate 0", "--rate"),
-            ("run 127.0.0.1:1 --window 3 --rate 9", "choose"),
-            ("run 127.0.0.1:1 --pairs 1 --fanout 2", "choose"),
-            ("run 127.0.0.1:1 --stalled 1", "--fanout"),
-            ("run 127.0.0.1:1 --hold 1", "--hold"),
-            ("run https://127.0.0.1:1", "--ca"),
-            ("run 127.0.0.1:1 --frame-bytes 100", "16384"),
-            ("storm 127.0.0.1:1 --links 0", "at least 1"),
-        ] {
-            let refused = parse_words(words).unwrap_err();
-            assert!(refused.contains(expected), "{words}: {refused}");
-        }
-    }
-
-    #[test]
-    fn published_frames_come_with_published_windows() {
-        let plan = plan("run 127.0.0.1:1 --frame-bytes 16384 --cpus 1,3-4");
-        assert_eq!(plan.links.transport.stream_window_bytes, 2_097_152);
-        assert_eq!(plan.links.transport.data_bytes_max, 16_384);
-        assert_eq!((plan.threads.count, plan.threads.cpus), (3, vec![1, 3, 4]));
-    }
-
-    #[test]
-    fn sources_rotate_and_none_leaves_it_to_the_kernel() {
-        assert_eq!(source_of(3, 0), None);
-        let third = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
-        assert_eq!(source_of(1, 2), Some(third));
-        assert_eq!(source_of(3, 2), Some(third));
-    }
 }

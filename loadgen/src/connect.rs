@@ -1,5 +1,6 @@
 //! Links and names of a run.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use slipring_proto::envelope::{Inbound, split};
@@ -11,10 +12,12 @@ use slipring_sdk::error::Error;
 use slipring_sdk::io::transport::Transport;
 use slipring_sdk::link::LinkMachine;
 use slipring_sdk::random::{random_u64, random_uuid};
-use slipring_sdk::{Link, LinkOptions};
+use slipring_sdk::{Endpoint, Link, LinkOptions};
 
 use crate::cli::source_of;
+use crate::identity::Identity;
 use crate::plan::Links;
+use crate::target::Target;
 
 /// Makes links, each with its own id, node id and local address.
 #[derive(Clone, Debug)]
@@ -24,25 +27,43 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// A connector whose links sign headers with an identity of so many bytes.
-    pub(crate) fn new(links: &Links, identity_bytes: usize) -> Self {
-        let identity = "i".repeat(identity_bytes).into();
+    /// A connector whose links sign headers with that identity.
+    pub(crate) fn new(links: &Links, identity: Identity) -> Self {
         Self {
             links: Arc::new(links.clone()),
-            identity,
+            identity: identity.text().into(),
         }
     }
 
-    /// Opens link number `index`.
+    /// What the links lead to.
+    pub(crate) fn target(&self) -> &Target {
+        &self.links.target
+    }
+
+    /// The local address of link number `index`, if links are spread over several.
+    pub(crate) fn source(&self, index: usize) -> Option<IpAddr> {
+        source_of(index, self.links.sources)
+    }
+
+    /// The SLIM endpoint. Plans that need one are refused when their target is a broker.
+    fn endpoint(&self) -> Result<&Endpoint, Error> {
+        let target = &self.links.target;
+        target.slim().ok_or_else(|| Error::BadEndpoint {
+            text: target.to_string(),
+            problem: "it is a broker, not a SLIM node",
+        })
+    }
+
+    /// Opens link number `index` to a SLIM node.
     pub(crate) async fn connect(&self, index: usize) -> Result<Link, Error> {
         let mut options = LinkOptions {
             transport: self.links.transport.clone(),
             ..LinkOptions::default()
         };
-        options.transport.socket.source = source_of(index, self.links.sources);
+        options.transport.socket.source = self.source(index);
         options.settings.identity = self.identity.to_string();
         if self.links.signed {
-            Link::connect(&self.links.target, &options).await
+            Link::connect(self.endpoint()?, &options).await
         } else {
             self.connect_keyless(&options).await
         }
@@ -50,7 +71,7 @@ impl Connector {
 
     /// A link without a key: the request offers none, so no header is signed (WIRE §4.2).
     async fn connect_keyless(&self, options: &LinkOptions) -> Result<Link, Error> {
-        let transport = Transport::connect(&self.links.target, &options.transport).await?;
+        let transport = Transport::connect(self.endpoint()?, &options.transport).await?;
         let mut stream = transport.open(&options.open).await?;
         let link_id = random_uuid();
         let request = message::link(LinkNegotiationPayload {

@@ -1,44 +1,37 @@
 //! The tasks of a run: publishers and their subscribers.
 //!
-//! A publisher copies a finished message (header signed once) and writes a fresh probe into it, as
-//! many at a time as its pace allows; a subscriber takes all that has arrived, checks every
+//! A publisher appends messages, each with a probe of its own, as many at a time as its pace
+//! allows; a subscriber takes all that has arrived, checks every
 //! sequence number and one tag in sixty-four, and reports once per batch.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use slipring_proto::envelope::{Inbound, Kind};
-use slipring_proto::generated::SessionHeader;
-use slipring_proto::message::PublishTail;
-use slipring_proto::name::TextName;
-use slipring_sdk::error::Error;
-use slipring_sdk::io::received::payload_in;
-use slipring_sdk::{LinkReceiver, LinkSender};
-
-use crate::pace::{Load, Pace};
+use crate::message::Messages;
+use crate::pace::{Load, Pace, Stream};
 use crate::probe::{Probe, Tally};
 use crate::stage::{Flow, Stage, Window};
+use crate::target::{LinkError, Receiver, Sender};
 
 /// Most bytes appended before other tasks get their turn.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Below this an open loop waits by polling: timers are a millisecond coarse.
 const SPIN_NS_MAX: u64 = 2_000_000;
+/// A publisher that waits for deliveries looks so often whether its link is there.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Messages between two looks at the clock within one batch.
 const CLOCK_EVERY: u64 = 128;
 
 /// A publisher's part of the plan.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Publishing {
-    /// Where to.
-    pub(crate) destination: TextName,
-    /// 1 for one receiver, anything else for all.
-    pub(crate) fanout: u32,
-    /// Payload of each message.
-    pub(crate) payload_bytes: usize,
+    /// What it sends.
+    pub(crate) messages: Messages,
     /// How fast.
     pub(crate) load: Load,
+    /// In bursts, if so.
+    pub(crate) stream: Option<Stream>,
     /// How many publishers share the load.
     pub(crate) flows: usize,
     /// Stop after so many.
@@ -46,17 +39,21 @@ pub(crate) struct Publishing {
 }
 
 /// Publishes until the window closes or the number is reached, then waits until all has left.
-pub(crate) async fn publish(
+pub(crate) async fn publish<S: Sender>(
     stage: Stage,
     flow: Arc<Flow>,
-    sender: LinkSender,
-    plan: Publishing,
-) -> Result<(), Error> {
-    let template = template(&sender, &plan)?;
-    let batch_max = (BATCH_BYTES_MAX / template.len()).max(1) as u64;
+    sender: S,
+    mut plan: Publishing,
+) -> Result<(), LinkError> {
+    let batch_max = (BATCH_BYTES_MAX / plan.messages.mean_bytes().max(1)).max(1) as u64;
     let window = stage.started().await;
     let index = flow.index as usize;
-    let pace = Pace::new(plan.load, index, plan.flows, window.start_ns);
+    let pace = Pace::new(plan.load, plan.stream, index, plan.flows, window.start_ns);
+    if matches!(pace, Pace::Closed { .. }) {
+        // An open loop has its first message due then; this one would send at once.
+        let ahead_ns = window.start_ns.saturating_sub(stage.clock.now_ns());
+        tokio::time::sleep(Duration::from_nanos(ahead_ns)).await;
+    }
     let mut sent = 0;
     while sent < plan.messages_max {
         let now_ns = stage.clock.now_ns();
@@ -67,6 +64,14 @@ pub(crate) async fn publish(
             .allowed(now_ns, sent, flow.arrived())
             .min(plan.messages_max - sent);
         if allowed == 0 {
+            if matches!(pace, Pace::Closed { .. }) {
+                if let Some(error) = sender.over() {
+                    return Err(error);
+                }
+                if flow.is_abandoned() {
+                    break;
+                }
+            }
             wait(&pace, &flow, sent, now_ns, &window).await;
             continue;
         }
@@ -82,9 +87,10 @@ pub(crate) async fn publish(
                     sequence,
                     stamp_ns,
                 };
-                put(&template, plan.payload_bytes, &probe, out);
+                plan.messages.put(&probe, out)?;
             }
-        })?;
+            Ok::<_, LinkError>(())
+        })??;
         sender.room().await?;
         if allowed > batch_max {
             tokio::task::yield_now().await;
@@ -93,43 +99,14 @@ pub(crate) async fn publish(
     sender.flush().await
 }
 
-/// A finished message whose last bytes are the payload.
-fn template(sender: &LinkSender, plan: &Publishing) -> Result<BytesMut, Error> {
-    let header = sender.header(&plan.destination, plan.fanout)?;
-    let session = SessionHeader {
-        session_type: 1,
-        session_id: 7,
-        ..SessionHeader::default()
-    };
-    let filler: Vec<u8> = (0..=u8::MAX).cycle().take(plan.payload_bytes).collect();
-    let tail = PublishTail::new(&session).app_payload("", &filler);
-    let mut out = BytesMut::new();
-    let bytes = tail.inner().len();
-    let too_long = |_| Error::TooLong {
-        bytes,
-        bytes_max: 4 << 20,
-    };
-    header
-        .put_publish(tail.inner(), tail.outer(), &mut out)
-        .map_err(too_long)?;
-    Ok(out)
-}
-
-/// Appends one message with its own probe.
-#[inline]
-fn put(template: &[u8], payload_bytes: usize, probe: &Probe, out: &mut BytesMut) {
-    out.extend_from_slice(template);
-    let at = out.len() - payload_bytes;
-    probe.write(&mut out[at..]);
-}
-
 /// Waits until there may be something to send.
 async fn wait(pace: &Pace, flow: &Flow, sent: u64, now_ns: u64, window: &Window) {
     let left = Duration::from_nanos(window.end_ns.saturating_sub(now_ns));
     match pace {
         Pace::Closed { .. } => {
-            // Time out at the end of the window at the latest: the rest may never arrive.
-            drop(tokio::time::timeout(left, flow.progress()).await);
+            // The rest may never arrive: look around now and then, and at the end of the window.
+            let patience = left.min(LOOK_EVERY);
+            drop(tokio::time::timeout(patience, flow.progress()).await);
         }
         Pace::Open { .. } => {
             let ahead_ns = pace.due_ns(sent, now_ns).saturating_sub(now_ns);
@@ -157,11 +134,11 @@ pub(crate) struct Seen {
 }
 
 /// Receives until the run is over.
-pub(crate) async fn receive(
+pub(crate) async fn receive<R: Receiver>(
     stage: Stage,
     thread: usize,
     flows: Vec<Arc<Flow>>,
-    mut receiver: LinkReceiver,
+    mut receiver: R,
 ) -> Seen {
     let mut inbox = Inbox::new(stage.clone(), thread, flows);
     let receiving = async {
@@ -170,8 +147,7 @@ pub(crate) async fn receive(
             match inbox.next_batch(&mut receiver).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    let end = receiver.end().map(ToString::to_string);
-                    inbox.seen.broken = end.or_else(|| Some("ended".to_owned()));
+                    inbox.seen.broken = Some(receiver.end());
                     return;
                 }
                 Err(error) => {
@@ -184,6 +160,9 @@ pub(crate) async fn receive(
     tokio::select! {
         () = receiving => {}
         () = stage.over() => {}
+    }
+    if inbox.seen.broken.is_some() {
+        inbox.seen.flows.iter().for_each(|flow| flow.abandon());
     }
     inbox.seen
 }
@@ -217,20 +196,19 @@ impl Inbox {
     }
 
     /// Waits for messages and books all that have arrived; false at the end of the stream.
-    async fn next_batch(&mut self, receiver: &mut LinkReceiver) -> Result<bool, Error> {
-        let Some(first) = receiver.recv_inbound().await? else {
+    async fn next_batch<R: Receiver>(&mut self, receiver: &mut R) -> Result<bool, LinkError> {
+        if !receiver.wait().await? {
             return Ok(false);
-        };
+        }
         let stage = self.stage.clone();
         let counters = &stage.counters[self.thread];
         let mut count = 0;
         {
             let mut latencies = counters.latencies();
             let mut now_ns = stage.clock.now_ns();
-            let mut next = Some(first);
-            while let Some(inbound) = next {
-                if let Some(stamp_ns) = self.book(&inbound)
-                    && stamp_ns >= self.window.measure_ns
+            receiver.drain(|payload| {
+                if let Some(stamp_ns) = self.book(payload)
+                    && self.window.is_measured(stamp_ns)
                 {
                     latencies.record(now_ns.saturating_sub(stamp_ns));
                 }
@@ -238,8 +216,7 @@ impl Inbox {
                 if count % CLOCK_EVERY == 0 {
                     now_ns = stage.clock.now_ns();
                 }
-                next = receiver.try_recv_inbound()?;
-            }
+            })?;
         }
         let mut delivered = 0;
         for (flow, fresh) in self.seen.flows.iter().zip(&mut self.fresh) {
@@ -254,19 +231,7 @@ impl Inbox {
 
     /// Counts one message and answers when it was due.
     #[inline]
-    fn book(&mut self, inbound: &Inbound) -> Option<u64> {
-        let Inbound::Routed(envelope) = inbound else {
-            return None;
-        };
-        let joined;
-        let tail = &envelope.tail;
-        let inner = if tail.body.first().len() >= tail.inner_len {
-            &tail.body.first()[..tail.inner_len]
-        } else {
-            joined = tail.body.clone().into_bytes();
-            &joined[..tail.inner_len]
-        };
-        let payload = payload_in(inner).filter(|_| envelope.kind == Kind::Publish);
+    fn book(&mut self, payload: Option<&[u8]>) -> Option<u64> {
         let probe = payload
             .and_then(Probe::read)
             .filter(|probe| probe.run == self.stage.run);

@@ -58,7 +58,7 @@ pub(crate) async fn instances(
     links: usize,
 ) -> Result<InstancesOutcome, Failure> {
     let stage = Stage::new(run_number(), fleet.len());
-    let connector = Connector::new(&plan.links, plan.identity_bytes);
+    let connector = Connector::new(&plan.links, plan.identity);
     let resident_kib_before = resident_kib(&plan.reporting);
     let progress = Arc::new(Progress::default());
     let mut prepared = Vec::with_capacity(links);
@@ -165,14 +165,15 @@ fn requests(
 /// One signed message to each instance, in pieces.
 fn messages(link: &Link, plan: &Plan, run: u32, instances: usize) -> Result<Vec<Bytes>, Error> {
     let mut pieces = Pieces::default();
-    let mut payload = vec![7; plan.payload_bytes];
     let session = SessionHeader {
         session_type: 1,
         session_id: 7,
         ..SessionHeader::default()
     };
+    let sizes: Vec<_> = plan.sizes.bytes().collect();
     for instance in 0..instances {
         let flow = u32::try_from(instance).unwrap_or(u32::MAX);
+        let mut payload = vec![7; sizes[plan.sizes.choose(plan.seed, flow, 0)]];
         Probe {
             run,
             flow,

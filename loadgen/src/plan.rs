@@ -1,20 +1,25 @@
 //! A workload: what is connected, who sends what to whom, how fast and for how long.
 //!
-//! The command line becomes a [`Plan`] or a [`StormPlan`]; both are checked here, before anything
-//! is connected, and both print themselves into the report so that a result can be repeated.
+//! The command line becomes a [`Plan`], a [`SoakPlan`] or a [`StormPlan`], checked while it is read,
+//! before anything is connected; all print themselves into the report so that a result can be
+//! repeated.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use slipring_sdk::Endpoint;
 use slipring_sdk::io::transport::TransportOptions;
 
-use crate::pace::Load;
-use crate::probe::PROBE_BYTES;
+use crate::churn::Churn;
+use crate::identity::Identity;
+use crate::pace::{Load, Stream};
 use crate::report::json::Json;
+use crate::sizes::Sizes;
+use crate::spawn::Recipe;
+use crate::target::Target;
 
 /// Largest payload that, with its envelope, stays below what a link carries (WIRE §1.2).
-const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024 - 4_096;
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024 - 4_096;
 
 /// Who sends to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +87,8 @@ impl Shape {
 /// How the links are made.
 #[derive(Clone, Debug)]
 pub(crate) struct Links {
-    /// The router.
-    pub(crate) target: Endpoint,
+    /// The router, or the broker.
+    pub(crate) target: Target,
     /// HTTP/2 and socket settings.
     pub(crate) transport: TransportOptions,
     /// Sign headers (and negotiate a key). Off imitates a peer without link authentication.
@@ -113,14 +118,20 @@ pub(crate) struct Reporting {
 /// One `loadgen run`.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    /// The plan file it came from.
+    pub(crate) name: Option<String>,
     /// How links are made.
     pub(crate) links: Links,
     /// Who sends to whom.
     pub(crate) shape: Shape,
     /// How fast.
     pub(crate) load: Load,
-    /// Payload of each message.
-    pub(crate) payload_bytes: usize,
+    /// In bursts, if so.
+    pub(crate) stream: Option<Stream>,
+    /// Payloads.
+    pub(crate) sizes: Sizes,
+    /// What sizes and identities are drawn from.
+    pub(crate) seed: u64,
     /// Measured time.
     pub(crate) duration: Duration,
     /// Stop after so many messages per publisher, if that is sooner.
@@ -131,71 +142,126 @@ pub(crate) struct Plan {
     pub(crate) idle_links: usize,
     /// Names each idle link subscribes to.
     pub(crate) idle_names: usize,
-    /// Length of the identity text in every header.
-    pub(crate) identity_bytes: usize,
+    /// Identity text in headers.
+    pub(crate) identity: Identity,
+    /// Coming and going beside the load.
+    pub(crate) churn: Option<Churn>,
     /// Threads.
     pub(crate) threads: Threads,
+    /// Started for the run, if the target is not there already.
+    pub(crate) spawn: Option<Recipe>,
+    /// Count the target's system calls for so long after measuring.
+    pub(crate) trace: Option<Duration>,
     /// Results.
     pub(crate) reporting: Reporting,
 }
 
 impl Plan {
-    /// Finds what cannot work.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if self.payload_bytes < PROBE_BYTES || self.payload_bytes > PAYLOAD_BYTES_MAX {
-            return Err(format!(
-                "--size {} is out of range: {PROBE_BYTES} to {PAYLOAD_BYTES_MAX} bytes",
-                self.payload_bytes
-            ));
-        }
-        match self.load {
-            Load::Closed { window: 0 } => return Err("--window 0 would never send".to_owned()),
-            Load::Open { rate } if !(rate > 0.0 && rate.is_finite()) => {
-                return Err("--rate must be a positive number of messages per second".to_owned());
-            }
-            Load::Closed { .. } | Load::Open { .. } => {}
-        }
-        let empty = match self.shape {
-            Shape::Pairs { pairs } => pairs == 0,
-            Shape::Fanout { subscribers, .. } => subscribers == 0,
-            Shape::Incast { publishers } => publishers == 0,
-            Shape::Instances { instances, links } => instances == 0 || links == 0,
-        };
-        if empty {
-            Err("there is nobody to send to".to_owned())
-        } else {
-            Ok(())
-        }
-    }
-
     /// The plan as JSON.
     pub(crate) fn json(&self) -> Json {
         let (window, rate) = match self.load {
             Load::Closed { window } => (Some(window), None),
             Load::Open { rate } => (None, Some(rate)),
         };
+        let stream = self.stream.map(|stream| {
+            Json::object([
+                ("tokens", stream.tokens.into()),
+                ("interval_ns", stream.interval_ns.into()),
+            ])
+        });
         Json::object([
+            ("name", self.name.clone().into()),
+            ("protocol", self.links.target.protocol().into()),
             ("shape", self.shape.name().into()),
             ("flows", self.shape.flows().into()),
             ("links", (self.shape.links() + self.idle_links).into()),
+            ("summary", self.to_string().into()),
+            (
+                "target",
+                self.spawn
+                    .is_none()
+                    .then(|| self.links.target.to_string())
+                    .into(),
+            ),
+            (
+                "spawned",
+                self.spawn.as_ref().map_or(Json::Null, Recipe::json),
+            ),
             ("shape_detail", format!("{:?}", self.shape).into()),
-            ("payload_bytes", self.payload_bytes.into()),
+            ("payload_bytes", self.sizes.mean_bytes().into()),
+            ("sizes", self.sizes.to_string().into()),
+            ("seed", self.seed.into()),
             ("window", window.into()),
             ("rate_per_second", rate.into()),
+            ("stream", stream.into()),
             ("duration_seconds", self.duration.as_secs_f64().into()),
             ("messages_max", self.messages.into()),
             ("warmup_seconds", self.warmup.as_secs_f64().into()),
             ("idle_links", self.idle_links.into()),
             ("idle_names", self.idle_names.into()),
-            ("identity_bytes", self.identity_bytes.into()),
+            ("identity", self.identity.to_string().into()),
+            ("churn", self.churn.map(Churn::json).into()),
             ("signed", self.links.signed.into()),
-            ("tls", (self.links.target.scheme() == "https").into()),
+            ("tls", self.links.target.is_tls().into()),
             (
                 "frame_bytes_max",
                 u64::from(self.links.transport.frame_bytes_max).into(),
             ),
             ("threads", self.threads.count.into()),
             ("cpus", self.threads.cpus.clone().into()),
+        ])
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name}: ")?;
+        }
+        match self.shape {
+            Shape::Pairs { pairs: 1 } => f.write_str("1 pair")?,
+            Shape::Pairs { pairs } => write!(f, "{pairs} pairs")?,
+            Shape::Fanout { subscribers, .. } => write!(f, "1 to {subscribers}")?,
+            Shape::Incast { publishers } => write!(f, "{publishers} to 1")?,
+            Shape::Instances { instances, .. } => write!(f, "{instances} instances")?,
+        }
+        write!(f, ", {} payload, ", self.sizes.brief())?;
+        match self.load {
+            Load::Closed { window } => write!(f, "{window} under way each")?,
+            Load::Open { rate } => write!(f, "{rate}/s offered")?,
+        }
+        if self.identity != Identity::None {
+            write!(f, ", identity {}", self.identity)?;
+        }
+        let (seconds, warmup) = (self.duration.as_secs_f64(), self.warmup.as_secs_f64());
+        write!(f, ", {seconds} s after {warmup} s of warm-up")
+    }
+}
+
+/// One `loadgen soak`.
+#[derive(Clone, Debug)]
+pub(crate) struct SoakPlan {
+    /// What each interval does; its measured time is that of the interval.
+    pub(crate) run: Plan,
+    /// Measured time of all intervals together.
+    pub(crate) total: Duration,
+    /// Growth of the target's memory beyond which it fails.
+    pub(crate) growth_kib_max: u64,
+}
+
+impl SoakPlan {
+    /// How many intervals make up the whole, at least one.
+    pub(crate) fn intervals(&self) -> u128 {
+        let interval_ns = self.run.duration.as_nanos().max(1);
+        self.total.as_nanos().div_ceil(interval_ns).max(1)
+    }
+
+    /// The plan as JSON.
+    pub(crate) fn json(&self) -> Json {
+        Json::object([
+            ("total_seconds", self.total.as_secs_f64().into()),
+            ("growth_kib_max", self.growth_kib_max.into()),
+            ("interval", self.run.json()),
         ])
     }
 }
@@ -220,14 +286,6 @@ pub(crate) struct StormPlan {
 }
 
 impl StormPlan {
-    /// Finds what cannot work.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if self.count == 0 || self.concurrency == 0 {
-            return Err("--links and --concurrency must be at least 1".to_owned());
-        }
-        Ok(())
-    }
-
     /// The plan as JSON.
     pub(crate) fn json(&self) -> Json {
         Json::object([
@@ -237,7 +295,7 @@ impl StormPlan {
             ("hold_seconds", self.hold.as_secs_f64().into()),
             ("names_per_link", self.names.into()),
             ("signed", self.links.signed.into()),
-            ("tls", (self.links.target.scheme() == "https").into()),
+            ("tls", self.links.target.is_tls().into()),
             ("threads", self.threads.count.into()),
             ("cpus", self.threads.cpus.clone().into()),
         ])

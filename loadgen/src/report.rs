@@ -5,9 +5,10 @@
 
 pub(crate) mod json;
 mod outcome;
+mod storm;
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::histogram::Latencies;
 use crate::host::{Host, commit};
@@ -15,8 +16,9 @@ use crate::plan::Reporting;
 use crate::report::json::Json;
 
 pub(crate) use crate::report::outcome::{
-    Deliveries, InstancesOutcome, Measured, Outcome, StalledLink, StormOutcome,
+    Deliveries, InstancesOutcome, Measured, Outcome, StalledLink,
 };
+pub(crate) use crate::report::storm::StormOutcome;
 
 /// A finished result.
 #[derive(Debug)]
@@ -92,6 +94,16 @@ impl Report {
         text
     }
 
+    /// The verdict and the findings as JSON, without where and how they were found.
+    pub(crate) fn findings(self) -> Json {
+        let mut fields = vec![
+            ("clean".to_owned(), Json::from(self.faults.is_empty())),
+            ("verdict".to_owned(), self.verdict().into()),
+        ];
+        fields.extend(self.fields);
+        Json::Object(fields)
+    }
+
     /// The JSON document: the verdict, the plan, the findings, and where and how it was run.
     pub(crate) fn json(self, plan: Json, reporting: &Reporting, arguments: &[String]) -> Json {
         let clean = self.faults.is_empty();
@@ -102,20 +114,41 @@ impl Report {
             ("plan".to_owned(), plan),
         ];
         fields.extend(self.fields);
-        // Where the program lies on this host is nobody's business.
-        let mut command_line = arguments.to_vec();
-        if let Some(program) = command_line.first_mut()
-            && let Some((_, name)) = program.rsplit_once('/')
-        {
-            *program = name.to_owned();
-        }
-        fields.push(("command_line".to_owned(), command_line.into()));
+        fields.push(("command_line".to_owned(), shared(arguments).into()));
+        fields.push(("written_at".to_owned(), written_at().into()));
         fields.push(("commit".to_owned(), commit().into()));
         fields.push(("version".to_owned(), env!("CARGO_PKG_VERSION").into()));
         fields.push(("host".to_owned(), Host::read().json()));
         fields.push(("target_pid".to_owned(), reporting.pid.map(u64::from).into()));
         Json::Object(fields)
     }
+}
+
+/// The command line as others may see it: where programs and files lie on this host is nobody's
+/// business. Targets stay as they are.
+fn shared(arguments: &[String]) -> Vec<String> {
+    let mut previous = "--program";
+    let mut command_line = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let is_path = matches!(
+            previous,
+            "--program" | "--plan" | "--json" | "--html" | "--ca" | "--cert" | "--key"
+        ) || previous.starts_with("--spawn-");
+        let name = argument.rsplit_once('/').filter(|_| is_path);
+        command_line.push(name.map_or_else(|| argument.clone(), |(_, name)| name.to_owned()));
+        previous = argument;
+    }
+    command_line
+}
+
+/// Seconds since 1970 at which the result was written down.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a date for people; nothing is measured with it"
+)]
+fn written_at() -> Option<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
 }
 
 /// A duration with three digits and a unit.
@@ -127,6 +160,16 @@ pub(crate) fn time(duration: Duration) -> String {
         _ if ns < 1e9 => format!("{:.3} ms", ns / 1e6),
         _ => format!("{:.3} s", ns / 1e9),
     }
+}
+
+/// A rate as a whole number.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are positive and far below 2^64; the cast saturates"
+)]
+pub(crate) fn rounded(rate: f64) -> u64 {
+    rate.round() as u64
 }
 
 /// A number with separators between thousands.
@@ -152,6 +195,15 @@ mod tests {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(time(Duration::from_nanos(999)), "999 ns");
         assert_eq!(time(Duration::from_micros(1_500)), "1.500 ms");
+    }
+
+    #[test]
+    fn a_command_line_tells_no_folders() {
+        let given =
+            "/opt/x/loadgen compare unix:///run/s --spawn-nats /opt/y/nats --json /a/b.json";
+        let given: Vec<_> = given.split(' ').map(str::to_owned).collect();
+        let told = "loadgen compare unix:///run/s --spawn-nats nats --json b.json";
+        assert_eq!(shared(&given).join(" "), told);
     }
 
     #[test]

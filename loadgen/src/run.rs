@@ -11,14 +11,19 @@ use slipring_sdk::random::random_u64;
 use tokio::task::JoinError;
 
 use crate::cast::Cast;
+use crate::churn::Churners;
 use crate::clock::nanoseconds;
 use crate::fleet::Fleet;
 use crate::flow::Seen;
 use crate::host::Usage;
 use crate::plan::{Plan, Reporting};
 use crate::probe::Tally;
+use crate::progress::Progress;
 use crate::report::{Deliveries, Measured, Outcome};
+use crate::spawn;
 use crate::stage::{Stage, Window};
+use crate::syscalls::{self, Count};
+use crate::target::LinkError;
 
 /// Without a delivery for so long, what is missing is lost.
 const QUIET_MAX: Duration = Duration::from_secs(3);
@@ -26,6 +31,12 @@ const QUIET_MAX: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// From the signal to the first message, so that every task has seen it.
 const LEAD: Duration = Duration::from_millis(50);
+
+/// The programs that count system calls take this long at most to begin and to end.
+const TRACE_MARGIN: Duration = Duration::from_secs(1);
+
+/// The target's system calls and what was delivered meanwhile, or why they were not counted.
+pub(crate) type Syscalls = Result<(Count, Measured), String>;
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -35,10 +46,19 @@ pub(crate) enum Failure {
     Fleet(#[from] io::Error),
     /// A link could not be made.
     #[error(transparent)]
-    Link(#[from] Error),
+    Link(#[from] LinkError),
+    /// A target could not be started.
+    #[error(transparent)]
+    Spawn(#[from] spawn::Error),
     /// A task of ours is gone.
     #[error("a task ended before its time: {0}")]
     Task(#[from] JoinError),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Link(error.into())
+    }
 }
 
 /// A number for the run, so that runs beside or after one another do not meet.
@@ -50,14 +70,30 @@ pub(crate) fn run_number() -> u32 {
 pub(crate) async fn run(plan: &Plan, fleet: &Fleet) -> Result<Outcome, Failure> {
     let stage = Stage::new(run_number(), fleet.len());
     let resident_kib_before = resident_kib(&plan.reporting);
-    let cast = Cast::assemble(plan, &stage, fleet).await?;
+    let mut progress = Progress::new();
+    progress.say("making links");
+    let assembled = async {
+        let cast = Cast::assemble(plan, &stage, fleet).await?;
+        Ok::<_, Failure>((cast, Churners::assemble(plan, &stage, fleet).await?))
+    };
+    let assembled = assembled.await;
+    progress.clear();
+    let (cast, churners) = assembled?;
     let setup = stage.clock.elapsed();
-    let measured = measure(plan, &stage, &cast).await;
+    let (measured, syscalls) = measure(plan, &stage, &cast, &mut progress).await;
     settle(&stage, &cast).await;
+    progress.clear();
     stage.finish();
+    let pooled = cast.pooled;
     let mut outcome = collect(&stage, cast).await?;
+    outcome.churned = churners.collect().await?;
+    if let Some(churned) = &mut outcome.churned {
+        outcome.broken.append(&mut churned.broken);
+    }
     outcome.setup = setup;
     outcome.measured = measured;
+    outcome.syscalls = syscalls;
+    outcome.pooled = pooled;
     outcome.resident_kib_before = resident_kib_before;
     Ok(outcome)
 }
@@ -103,23 +139,72 @@ impl Sample {
     }
 }
 
-/// Starts the publishers and watches the measured part of their run.
-async fn measure(plan: &Plan, stage: &Stage, cast: &Cast) -> Measured {
+/// Starts the publishers and watches the measured part of their run; behind it, where that was
+/// asked for, the target's system calls are counted under the same load.
+async fn measure(
+    plan: &Plan,
+    stage: &Stage,
+    cast: &Cast,
+    progress: &mut Progress,
+) -> (Measured, Option<Syscalls>) {
     let start_ns = stage.clock.now_ns() + nanoseconds(LEAD);
     let measure_ns = start_ns + nanoseconds(plan.warmup);
-    let end_ns = measure_ns.saturating_add(nanoseconds(plan.duration));
+    let measured_ns = measure_ns.saturating_add(nanoseconds(plan.duration));
+    let traced = plan
+        .trace
+        .map_or(Duration::ZERO, |span| span + TRACE_MARGIN);
+    let end_ns = measured_ns.saturating_add(nanoseconds(traced));
     stage.start(Window {
         start_ns,
         measure_ns,
+        measured_ns,
         end_ns,
     });
-    sleep_until(stage, measure_ns).await;
-    let first = Sample::take(stage, &plan.reporting);
-    let mut silence = Silence::new(stage);
-    while stage.clock.now_ns() < end_ns && !is_done(stage, cast, &mut silence) {
-        tokio::time::sleep(LOOK_EVERY).await;
+    // Without a warm-up everything counts, the first message too, which is sent at that very moment.
+    let mut first = Sample::take(stage, &plan.reporting);
+    watch(stage, "warming up", measure_ns, progress, || false).await;
+    if plan.warmup.is_zero() {
+        first.at_ns = measure_ns;
+    } else {
+        first = Sample::take(stage, &plan.reporting);
     }
-    first.until(&Sample::take(stage, &plan.reporting))
+    let mut silence = Silence::new(stage);
+    let mut is_over = || is_done(stage, cast, &mut silence);
+    watch(stage, "measuring", measured_ns, progress, &mut is_over).await;
+    let measured = first.until(&Sample::take(stage, &plan.reporting));
+    let syscalls = trace(plan, stage, progress).await;
+    watch(stage, "ending", end_ns, progress, is_over).await;
+    (measured, syscalls)
+}
+
+/// Waits until a moment, or until `is_over`.
+async fn watch(
+    stage: &Stage,
+    what: &str,
+    until_ns: u64,
+    progress: &mut Progress,
+    mut is_over: impl FnMut() -> bool,
+) {
+    loop {
+        let left_ns = until_ns.saturating_sub(stage.clock.now_ns());
+        if left_ns == 0 || is_over() {
+            return;
+        }
+        let left = Duration::from_nanos(left_ns);
+        progress.tick(stage, what, left);
+        tokio::time::sleep(left.min(LOOK_EVERY)).await;
+    }
+}
+
+/// Counts the target's system calls while the publishers go on.
+async fn trace(plan: &Plan, stage: &Stage, progress: &Progress) -> Option<Syscalls> {
+    let (span, pid) = plan.trace.zip(plan.reporting.pid)?;
+    progress.say("counting the target's system calls");
+    let first = Sample::take(stage, &plan.reporting);
+    let counted = tokio::task::spawn_blocking(move || syscalls::count(pid, span)).await;
+    let during = first.until(&Sample::take(stage, &plan.reporting));
+    let counted = counted.unwrap_or_else(|error| Err(error.to_string()));
+    Some(counted.map(|count| (count, during)))
 }
 
 /// Whether everything was published and has arrived, or will not arrive any more.
@@ -156,11 +241,6 @@ impl Silence {
         }
         now.saturating_sub(self.since)
     }
-}
-
-async fn sleep_until(stage: &Stage, moment_ns: u64) {
-    let ahead_ns = moment_ns.saturating_sub(stage.clock.now_ns());
-    tokio::time::sleep(Duration::from_nanos(ahead_ns)).await;
 }
 
 /// Waits until everything published has arrived or nothing arrives any more.

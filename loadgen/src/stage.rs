@@ -1,6 +1,6 @@
 //! What the tasks of a run share: the clock, when to start and stop, what has arrived.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -15,8 +15,18 @@ pub(crate) struct Window {
     pub(crate) start_ns: u64,
     /// Measuring starts.
     pub(crate) measure_ns: u64,
+    /// Measuring ends; publishers may go on so that something else can be observed.
+    pub(crate) measured_ns: u64,
     /// Publishers stop.
     pub(crate) end_ns: u64,
+}
+
+impl Window {
+    /// Whether the latency of a message due at that time counts.
+    #[inline]
+    pub(crate) fn is_measured(&self, due_ns: u64) -> bool {
+        (self.measure_ns..self.measured_ns).contains(&due_ns)
+    }
 }
 
 /// Where a run stands.
@@ -39,6 +49,7 @@ pub(crate) struct Flow {
     pub(crate) readers: u64,
     sent: AtomicU64,
     arrived: AtomicU64,
+    abandoned: AtomicBool,
     progress: Notify,
 }
 
@@ -51,6 +62,7 @@ impl Flow {
             readers,
             sent,
             arrived,
+            abandoned: AtomicBool::new(false),
             progress: Notify::new(),
         }
     }
@@ -81,7 +93,18 @@ impl Flow {
         self.arrived.load(Ordering::Relaxed) >= self.sent().saturating_mul(self.readers)
     }
 
-    /// Waits for a delivery.
+    /// A receiver is gone: deliveries that a publisher waits for may never be made.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+        self.progress.notify_one();
+    }
+
+    /// Whether a receiver is gone.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a delivery, or for a receiver to go.
     pub(crate) async fn progress(&self) {
         self.progress.notified().await;
     }

@@ -15,6 +15,7 @@ use crate::clock::nanoseconds;
 use crate::connect::{Connector, name};
 use crate::fleet::Fleet;
 use crate::histogram::Latencies;
+use crate::identity::Identity;
 use crate::plan::StormPlan;
 use crate::report::{Measured, StormOutcome};
 use crate::run::{Failure, Sample, resident_kib, run_number};
@@ -98,7 +99,7 @@ impl Storm {
 pub(crate) async fn storm(plan: &StormPlan, fleet: &Fleet) -> Result<StormOutcome, Failure> {
     let storm = Storm {
         stage: Stage::new(run_number(), fleet.len()),
-        connector: Connector::new(&plan.links, 0),
+        connector: Connector::new(&plan.links, Identity::None),
         books: Arc::default(),
         names: plan.names,
     };

@@ -3,38 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
-use std::net::SocketAddr;
-use std::process::{Command, Output};
+use crate::binary::{assert_exit, loadgen, loadgen_at, text};
+use crate::faulty_router::Fault;
 
-use crate::faulty_router::{Fault, start};
-
+mod binary;
 mod faulty_router;
-
-/// Runs the binary against a router with the given fault and answers its output.
-async fn loadgen(fault: Fault, every: u64, words: &str) -> Output {
-    let address = start(fault, every).await;
-    loadgen_at(address, words).await
-}
-
-async fn loadgen_at(address: SocketAddr, words: &str) -> Output {
-    let words = words.replace("TARGET", &address.to_string());
-    let run = move || {
-        let words = words.split_whitespace();
-        Command::new(env!("CARGO_BIN_EXE_loadgen"))
-            .args(words)
-            .output()
-            .unwrap()
-    };
-    tokio::task::spawn_blocking(run).await.unwrap()
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-fn assert_exit(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "{}", text(output));
-}
 
 /// 960 messages with a window of 32, no waiting beside.
 const PAIRS: &str = "run TARGET --messages 960 --window 32 --warmup 0 --duration 30";
@@ -49,6 +22,9 @@ async fn pairs_through_a_sound_router_are_clean() {
         "{text}"
     );
     assert!(text.contains("clean"), "{text}");
+    // However short a run is: what it delivered was delivered while it was measured.
+    assert!(text.contains("deliveries per second"), "{text}");
+    assert!(!text.contains("deliveries per second  0 "), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,281 +1,372 @@
-//! Values as they were given, and how they join into a plan.
+//! Values as they were given: where each came from, which one wins, and how they are read.
+//!
+//! Flags win over the plan file, and a flag that chooses among alternatives (`--fanout` against the
+//! file's `pairs`) displaces the file's choice. Problems are collected, so that all of them are
+//! told at once.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use lexopt::{Parser, ValueExt};
-use slipring_sdk::Endpoint;
-use slipring_sdk::endpoint::{ClientIdentity, Tls};
-use slipring_sdk::io::transport::TransportOptions;
+use crate::cli::flags::{Kind, Verb, setting, unknown};
+use crate::cli::targets::TargetEntry;
+use crate::target::Target;
 
-use crate::cli::flags::{RUN_FLAGS, SHARED_FLAGS, STORM_FLAGS};
-use crate::cli::text;
-use crate::pace::Load;
-use crate::plan::{Links, Plan, Reporting, Shape, StormPlan, Threads};
+/// Settings of which one excludes the others, or makes no sense without them.
+const ALTERNATIVES: &[&[&str]] = &[
+    &["pairs", "fanout", "stalled", "incast", "instances"],
+    &["window", "rate", "token-rate"],
+    &["size", "sizes"],
+];
 
-/// Values as given, before they are joined into a plan.
-#[derive(Debug, Default)]
+/// Settings of what is sent that a broker has no place for, each with the value that asks for
+/// nothing.
+const SLIM_MESSAGES: &[(&str, Option<&str>)] = &[
+    ("stalled", Some("0")),
+    ("instances", None),
+    ("stream", None),
+    ("token-rate", None),
+    ("identity", Some("none")),
+    ("identity-pool", None),
+    ("churn-subscribe", None),
+    ("churn-connect", None),
+];
+
+/// The same of how links are made.
+const SLIM_LINKS: &[(&str, Option<&str>)] = &[
+    ("mac", Some("on")),
+    ("frame-bytes", None),
+    ("spawn-tls", Some("off")),
+];
+
+/// Where a value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the command line.
+    Flag,
+    /// In a line of a plan, counted from 1.
+    Line(Arc<str>, usize),
+}
+
+/// A value and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) text: String,
+    pub(super) place: Place,
+}
+
+impl Entry {
+    /// The setting as its writer sees it.
+    fn describe(&self, name: &str) -> String {
+        match &self.place {
+            Place::Flag => format!("--{name} {}", self.text),
+            Place::Line(file, line) => format!("{file}:{line}: {name} = {}", self.text),
+        }
+    }
+}
+
+/// Everything given.
+#[derive(Debug)]
 pub(super) struct Given {
-    pub(super) target: Option<String>,
-    pub(super) pairs: Option<usize>,
-    pub(super) fanout: Option<usize>,
-    pub(super) stalled: usize,
-    pub(super) incast: Option<usize>,
-    pub(super) instances: Option<usize>,
-    pub(super) links: Option<usize>,
-    pub(super) names: usize,
-    pub(super) size: Option<usize>,
-    pub(super) window: Option<u64>,
-    pub(super) rate: Option<f64>,
-    pub(super) duration: Option<f64>,
-    pub(super) messages: Option<u64>,
-    pub(super) warmup: Option<f64>,
-    pub(super) identity_bytes: usize,
-    pub(super) concurrency: Option<usize>,
-    pub(super) hold: Option<f64>,
-    pub(super) threads: Option<usize>,
-    pub(super) cpus: Vec<usize>,
-    pub(super) frame_bytes: Option<u32>,
-    pub(super) unsigned: bool,
-    pub(super) sources: u32,
-    pub(super) ca: Option<PathBuf>,
-    pub(super) cert: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
-    pub(super) server_name: Option<String>,
-    pub(super) reporting: Reporting,
+    verb: Verb,
+    /// Targets in the order given, running ones and those to be started.
+    pub(super) targets: Vec<TargetEntry>,
+    /// The results to draw.
+    pub(super) files: Vec<PathBuf>,
+    entries: BTreeMap<&'static str, Entry>,
+    problems: Vec<String>,
 }
 
 impl Given {
-    /// Takes the value of one flag.
-    pub(super) fn take(
+    /// Nothing yet.
+    pub(super) fn new(verb: Verb) -> Self {
+        Self {
+            verb,
+            targets: Vec::new(),
+            files: Vec::new(),
+            entries: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    pub(super) fn verb(&self) -> Verb {
+        self.verb
+    }
+
+    /// Whether a flag of that name has a value behind it.
+    pub(super) fn has_value(&self, name: &str) -> bool {
+        setting(self.verb, name).is_none_or(|setting| setting.kind != Kind::Bare)
+    }
+
+    /// Takes what is no flag: a target, or a file.
+    pub(super) fn take_word(&mut self, word: OsString) {
+        if self.verb == Verb::Report {
+            self.files.push(word.into());
+            return;
+        }
+        match TargetEntry::running(&word.to_string_lossy()) {
+            Ok(target) => self.targets.push(target),
+            Err(why) => self.problem(why),
+        }
+    }
+
+    /// Takes a flag; the last of several wins, but for targets, of which all count.
+    pub(super) fn take_flag(&mut self, name: &str, text: String) {
+        match setting(self.verb, name) {
+            Some(_) if let Some(target) = TargetEntry::started(name, &text) => {
+                self.targets.push(target);
+            }
+            Some(setting) => {
+                let place = Place::Flag;
+                self.entries.insert(setting.name, Entry { text, place });
+            }
+            None => self.problem(format!("--{name}: {}", unknown(self.verb, name))),
+        }
+    }
+
+    /// Takes the values of a plan file where no flag says otherwise.
+    pub(super) fn take_file(&mut self, values: BTreeMap<&'static str, Entry>) {
+        let displaced = |name: &str| {
+            let rivals = ALTERNATIVES.iter().find(|group| group.contains(&name));
+            rivals.is_some_and(|group| group.iter().any(|rival| self.is_given(rival)))
+        };
+        let kept: Vec<_> = values
+            .into_iter()
+            .filter(|(name, _)| !self.is_given(name) && !displaced(name))
+            .collect();
+        self.entries.extend(kept);
+    }
+
+    /// Notes something wrong.
+    pub(super) fn problem(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        // What is wrong for several targets is told once.
+        if !self.problems.contains(&text) {
+            self.problems.push(text);
+        }
+    }
+
+    /// Notes what is wrong with a setting, naming where it stands.
+    pub(super) fn problem_with(&mut self, name: &str, why: impl Display) {
+        let text = match self.entries.get(name) {
+            Some(entry) => format!("{}: {why}", entry.describe(name)),
+            None => format!("--{name}: {why}"),
+        };
+        self.problem(text);
+    }
+
+    /// Whether the setting has a value.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// Finds what only SLIM has a word for, when `target` is a broker. What concerns the links
+    /// alone may be said if there is a SLIM node beside it, to which it then applies.
+    pub(super) fn check_broker(&mut self, target: &Target, has_slim: bool) {
+        let of_links = SLIM_LINKS.iter().filter(|_| !has_slim);
+        for (name, neutral) in SLIM_MESSAGES.iter().chain(of_links) {
+            let asks = |entry: &Entry| Some(entry.text.as_str()) != *neutral;
+            if self.entries.get(name).is_some_and(asks) {
+                let protocol = target.protocol();
+                let why = format!("it is a matter of SLIM; a target speaks {protocol}");
+                self.problem_with(name, why);
+            }
+        }
+    }
+
+    /// Which of `names` are given.
+    pub(super) fn given_of<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+        let is_given = |name: &&&str| self.is_given(name);
+        names.iter().filter(is_given).copied().collect()
+    }
+
+    /// The value as text.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.entries.get(name).map(|entry| entry.text.clone())
+    }
+
+    /// The value as `parse` understands it; what it does not understand becomes a problem.
+    pub(super) fn parsed<T>(
         &mut self,
-        storm: bool,
         name: &str,
-        parser: &mut Parser,
-    ) -> Result<(), String> {
-        let own = if storm { STORM_FLAGS } else { RUN_FLAGS };
-        let known = own.iter().chain(SHARED_FLAGS).any(|flag| flag.name == name);
-        if !known && name != "shards-threads" {
-            return Err(format!(
-                "there is no flag --{name} here; try loadgen --help"
-            ));
-        }
-        let value = parser.value().map_err(text)?.string().map_err(text)?;
-        let flag = Setting {
-            name,
-            value: &value,
-        };
-        match name {
-            "pairs" => self.pairs = Some(flag.number()?),
-            "fanout" => self.fanout = Some(flag.number()?),
-            "stalled" => self.stalled = flag.number()?,
-            "incast" => self.incast = Some(flag.number()?),
-            "instances" => self.instances = Some(flag.number()?),
-            "links" => self.links = Some(flag.number()?),
-            "names" => self.names = flag.number()?,
-            "size" => self.size = Some(flag.number()?),
-            "window" => self.window = Some(flag.number()?),
-            "rate" => self.rate = Some(flag.number()?),
-            "duration" => self.duration = Some(flag.number()?),
-            "messages" => self.messages = Some(flag.number()?),
-            "warmup" => self.warmup = Some(flag.number()?),
-            "identity-bytes" => self.identity_bytes = flag.number()?,
-            "concurrency" => self.concurrency = Some(flag.number()?),
-            "hold" => self.hold = Some(flag.number()?),
-            "threads" | "shards-threads" => self.threads = Some(flag.number()?),
-            "cpus" => self.cpus = flag.cpus()?,
-            "frame-bytes" => self.frame_bytes = Some(flag.number()?),
-            "mac" => self.unsigned = !flag.switch()?,
-            "sources" => self.sources = flag.number()?,
-            "ca" => self.ca = Some(value.into()),
-            "cert" => self.cert = Some(value.into()),
-            "key" => self.key = Some(value.into()),
-            "server-name" => self.server_name = Some(value),
-            "pid" => self.reporting.pid = Some(flag.number()?),
-            "json" => self.reporting.json = Some(value.into()),
-            _ => return Err(format!("--{name} is documented but not read")),
-        }
-        Ok(())
-    }
-
-    /// How links are made; `resumes` allows a TLS session to be taken up again.
-    fn links(&self, resumes: bool) -> Result<Links, String> {
-        let target = self
-            .target
-            .as_deref()
-            .ok_or("which TARGET? for instance 127.0.0.1:46357")?;
-        let mut target: Endpoint = target.parse().map_err(text)?;
-        if let Some(ca) = &self.ca {
-            let mut tls = self.tls(ca)?;
-            if let Some(name) = &self.server_name {
-                tls = tls.with_server_name(name);
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let entry = self.entries.get(name)?;
+        match parse(&entry.text) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.problem_with(name, why);
+                None
             }
-            if !resumes {
-                tls = tls.without_resumption();
-            }
-            target = target.with_tls(tls);
-        }
-        target.tls().map_err(|e| format!("{e} (--ca FILE)"))?;
-        let mut transport = match self.frame_bytes {
-            Some(16_384) => TransportOptions::published(),
-            _ => TransportOptions::default(),
-        };
-        if let Some(bytes) = self.frame_bytes {
-            if !(16_384..=16_777_215).contains(&bytes) {
-                return Err("--frame-bytes must be 16384 to 16777215 (RFC 9113)".to_owned());
-            }
-            transport.frame_bytes_max = bytes;
-            transport.data_bytes_max = bytes as usize;
-        }
-        Ok(Links {
-            target,
-            transport,
-            signed: !self.unsigned,
-            sources: self.sources,
-        })
-    }
-
-    fn tls(&self, ca: &Path) -> Result<Tls, String> {
-        let read =
-            |path: &Path| std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()));
-        let ca = read(ca)?;
-        match (&self.cert, &self.key) {
-            (Some(cert), Some(key)) => {
-                let (chain_pem, key_pem) = (read(cert)?, read(key)?);
-                let identity = ClientIdentity {
-                    chain_pem: &chain_pem,
-                    key_pem: &key_pem,
-                };
-                Tls::from_pem(&ca, Some(identity)).map_err(text)
-            }
-            (None, None) => Tls::from_pem(&ca, None).map_err(text),
-            _ => Err("--cert and --key go together".to_owned()),
         }
     }
 
-    fn threads(&self) -> Result<Threads, String> {
-        let count = self.threads.unwrap_or_else(|| self.cpus.len().max(1));
-        if count == 0 {
-            Err("--threads must be at least 1".to_owned())
-        } else {
-            Ok(Threads {
-                count,
-                cpus: self.cpus.clone(),
+    /// A whole number within bounds.
+    pub(super) fn count<T>(&mut self, name: &str, bounds: RangeInclusive<T>) -> Option<T>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        self.parsed(name, |text| {
+            let read = text.replace('_', "").parse().ok();
+            read.filter(|value| bounds.contains(value)).ok_or_else(|| {
+                let (least, most) = (bounds.start(), bounds.end());
+                format!("expected a whole number from {least} to {most}")
             })
-        }
-    }
-
-    fn shape(&self) -> Result<Shape, String> {
-        let chosen = [self.pairs, self.fanout, self.incast, self.instances];
-        if chosen.iter().flatten().count() > 1 {
-            return Err("choose one of --pairs, --fanout, --incast and --instances".to_owned());
-        }
-        if self.stalled > 0 && self.fanout.is_none() {
-            return Err("--stalled needs --fanout".to_owned());
-        }
-        Ok(match chosen {
-            [_, Some(subscribers), ..] => Shape::Fanout {
-                subscribers,
-                stalled: self.stalled,
-            },
-            [_, _, Some(publishers), _] => Shape::Incast { publishers },
-            [.., Some(instances)] => Shape::Instances {
-                instances,
-                links: self.links.unwrap_or(1),
-            },
-            [pairs, ..] => Shape::Pairs {
-                pairs: pairs.unwrap_or(1),
-            },
         })
     }
 
-    pub(super) fn run(self) -> Result<Box<Plan>, String> {
-        let shape = self.shape()?;
-        let load = match (self.window, self.rate) {
-            (Some(_), Some(_)) => return Err("choose --window or --rate".to_owned()),
-            (_, Some(rate)) => Load::Open { rate },
-            (window, None) => Load::Closed {
-                window: window.unwrap_or(1_024),
-            },
-        };
-        let counts_idle = !matches!(shape, Shape::Instances { .. });
-        let plan = Plan {
-            links: self.links(true)?,
-            shape,
-            load,
-            payload_bytes: self.size.unwrap_or(256),
-            duration: seconds("duration", self.duration.unwrap_or(10.0))?,
-            messages: self.messages,
-            warmup: seconds("warmup", self.warmup.unwrap_or(1.0))?,
-            idle_links: if counts_idle {
-                self.links.unwrap_or(0)
-            } else {
-                0
-            },
-            idle_names: self.names,
-            identity_bytes: self.identity_bytes,
-            threads: self.threads()?,
-            reporting: self.reporting,
-        };
-        plan.check()?;
-        Ok(Box::new(plan))
+    /// A number of things per second.
+    pub(super) fn rate(&mut self, name: &str) -> Option<f64> {
+        self.parsed(name, |text| {
+            let read = text.replace('_', "").parse::<f64>().ok();
+            // A flow due once in eleven days, or twice within a nanosecond, is a typing mistake.
+            read.filter(|rate| (1e-6..=1e9).contains(rate))
+                .ok_or_else(|| "expected a positive number per second, at most 1e9".to_owned())
+        })
     }
 
-    pub(super) fn storm(self) -> Result<Box<StormPlan>, String> {
-        let plan = StormPlan {
-            links: self.links(false)?,
-            count: self.links.unwrap_or(1_000),
-            concurrency: self.concurrency.unwrap_or(64),
-            hold: seconds("hold", self.hold.unwrap_or(1.0))?,
-            names: self.names,
-            threads: self.threads()?,
-            reporting: self.reporting,
-        };
-        plan.check()?;
-        Ok(Box::new(plan))
-    }
-}
-
-/// One flag's value, on its way to a type.
-struct Setting<'a> {
-    name: &'a str,
-    value: &'a str,
-}
-
-impl Setting<'_> {
-    fn number<T: std::str::FromStr>(&self) -> Result<T, String> {
-        let plain = self.value.replace('_', "");
-        plain
-            .parse()
-            .map_err(|_| format!("--{} {}: not a number in range", self.name, self.value))
-    }
-
-    fn switch(&self) -> Result<bool, String> {
-        match self.value {
+    /// `on` or `off`.
+    pub(super) fn switch(&mut self, name: &str) -> Option<bool> {
+        self.parsed(name, |text| match text {
             "on" => Ok(true),
             "off" => Ok(false),
-            other => Err(format!("--{} {other}: write on or off", self.name)),
-        }
+            _ => Err("write on or off".to_owned()),
+        })
+    }
+
+    /// A time: seconds, or a number with a unit.
+    pub(super) fn time(&mut self, name: &str) -> Option<Duration> {
+        self.parsed(name, time)
     }
 
     /// `1`, `2,3`, `4-7` and their mixtures.
-    fn cpus(&self) -> Result<Vec<usize>, String> {
-        let mut cpus = Vec::new();
-        for part in self.value.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let at = |value| {
-                Setting {
-                    name: self.name,
-                    value,
-                }
-                .number::<usize>()
-            };
-            cpus.extend(at(first)?..=at(last)?);
+    pub(super) fn cpus(&mut self) -> Vec<usize> {
+        self.parsed("cpus", cpus).unwrap_or_default()
+    }
+
+    /// What was built, unless there were problems: then all of them, one per line.
+    pub(super) fn conclude<T>(self, built: T) -> Result<T, String> {
+        if self.problems.is_empty() {
+            Ok(built)
+        } else {
+            Err(self.problems.join("\n"))
         }
+    }
+}
+
+/// Longest time that can be asked for.
+const TIME_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
+
+fn time(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
+    let (number, unit) = units
+        .into_iter()
+        .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)))
+        .unwrap_or((text, 1.0));
+    let seconds = number.trim().replace('_', "").parse::<f64>().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds * unit).ok())
+        .filter(|time| *time <= TIME_MAX)
+        .ok_or_else(|| "expected a time such as 10, 0.5, 90s, 5m or 4h".to_owned())
+}
+
+fn cpus(text: &str) -> Result<Vec<usize>, String> {
+    let wrong = || "expected CPU numbers such as 1 or 2,3 or 4-7".to_owned();
+    let number = |text: &str| {
+        let read = text.trim().parse::<usize>().ok();
+        // No machine has more; a list of them all must not eat this one's memory.
+        read.filter(|cpu| *cpu < 65_536).ok_or_else(wrong)
+    };
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        cpus.extend(number(first)?..=number(last)?);
+    }
+    if cpus.is_empty() {
+        Err(wrong())
+    } else {
         Ok(cpus)
     }
 }
 
-fn seconds(name: &str, value: f64) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(value).map_err(|_| format!("--{name} {value}: not a time"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(text: &str) -> Entry {
+        Entry {
+            text: text.to_owned(),
+            place: Place::Line("p.toml".into(), 7),
+        }
+    }
+
+    #[test]
+    fn a_flag_wins_and_displaces_the_alternatives_of_the_file() {
+        let mut given = Given::new(Verb::Run);
+        given.take_flag("fanout", "3".to_owned());
+        given.take_flag("size", "99".to_owned());
+        given.take_file(BTreeMap::from([
+            ("pairs", entry("16")),
+            ("stalled", entry("1")),
+            ("size", entry("64")),
+            ("window", entry("8")),
+        ]));
+        assert_eq!(given.text("fanout").as_deref(), Some("3"));
+        assert_eq!(given.text("size").as_deref(), Some("99"));
+        assert_eq!(given.text("window").as_deref(), Some("8"));
+        assert!(!given.is_given("pairs") && !given.is_given("stalled"));
+    }
+
+    #[test]
+    fn problems_name_their_place_and_come_together() {
+        let mut given = Given::new(Verb::Run);
+        given.take_flag("rate", "fast".to_owned());
+        given.take_flag("colour", "red".to_owned());
+        given.take_file(BTreeMap::from([("size", entry("many"))]));
+        assert_eq!(given.rate("rate"), None);
+        assert_eq!(given.count::<usize>("size", 32..=64), None);
+        let problems = given.conclude(()).unwrap_err();
+        let lines: Vec<_> = problems.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("--colour: there is no such setting"));
+        assert!(lines[1].starts_with("--rate fast: expected a positive"));
+        assert_eq!(
+            lines[2],
+            "p.toml:7: size = many: expected a whole number from 32 to 64"
+        );
+    }
+
+    #[test]
+    fn times_have_units_and_bounds() {
+        for (text, milliseconds) in [
+            ("10", 10_000),
+            ("0.5", 500),
+            ("90s", 90_000),
+            ("250ms", 250),
+            ("1.5 m", 90_000),
+            ("4h", 14_400_000),
+        ] {
+            assert_eq!(
+                time(text),
+                Ok(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
+        }
+        for text in ["", "s", "-1", "nan", "inf", "1e300", "9999h", "1d"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn cpus_are_lists_and_ranges() {
+        assert_eq!(cpus("1, 3-5"), Ok(vec![1, 3, 4, 5]));
+        for text in ["", "5-3", "a", "1,,2", "0-99999999999"] {
+            assert!(cpus(text).is_err(), "{text}");
+        }
+    }
 }

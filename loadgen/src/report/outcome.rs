@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::churn::Churned;
 use crate::histogram::Latencies;
 use crate::report::json::Json;
-use crate::report::{Report, grouped, time};
+use crate::report::{Report, grouped, rounded, time};
+use crate::run::Syscalls;
 
 /// The verdict of a run without faults.
 const ALL_DELIVERED: &str = "every delivery once, in order, intact";
@@ -29,7 +31,7 @@ pub(crate) struct Measured {
 
 impl Measured {
     /// Deliveries per second.
-    fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.delivered as f64 / self.span.as_secs_f64().max(1e-9)
     }
 
@@ -39,7 +41,7 @@ impl Measured {
     }
 
     /// Rows and fields; `per` is what the CPU time is divided by.
-    fn report(&self, report: &mut Report, prefix: &str, count: u64, per: &str) {
+    pub(crate) fn report(&self, report: &mut Report, prefix: &str, count: u64, per: &str) {
         let seconds = self.span.as_secs_f64().max(1e-9);
         let line = |cpu: Duration| {
             let share = 100.0 * cpu.as_secs_f64() / seconds;
@@ -58,7 +60,8 @@ impl Measured {
         }
     }
 
-    fn json(&self, count: u64) -> Json {
+    /// Everything measured as JSON; CPU time also per one of `count`.
+    pub(crate) fn json(&self, count: u64) -> Json {
         let micros = |cpu: Duration| Self::per(cpu, count);
         Json::object([
             ("span_seconds", self.span.as_secs_f64().into()),
@@ -101,7 +104,20 @@ pub(crate) struct Deliveries {
 }
 
 impl Deliveries {
-    fn report(&self, report: &mut Report) {
+    /// Adds those of another run.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.expected += other.expected;
+        self.received += other.received;
+        self.lost += other.lost;
+        self.duplicates += other.duplicates;
+        self.reordered += other.reordered;
+        self.corrupted += other.corrupted;
+        self.foreign += other.foreign;
+    }
+
+    /// Rows, fields and faults.
+    pub(crate) fn report(&self, report: &mut Report) {
         let text = format!(
             "{} sent, {} due, {} delivered",
             grouped(self.sent),
@@ -163,11 +179,17 @@ pub(crate) struct Outcome {
     pub(crate) broken: Vec<String>,
     /// The target's resident memory before the first link.
     pub(crate) resident_kib_before: Option<u64>,
+    /// Signed headers with identities of their own, and their bytes.
+    pub(crate) pooled: (usize, usize),
+    /// What came and went beside.
+    pub(crate) churned: Option<Churned>,
+    /// The target's system calls, if they were to be counted.
+    pub(crate) syscalls: Option<Syscalls>,
 }
 
 impl Outcome {
-    /// How it reads. `links` is the number of links, `payload_bytes` the size of a payload.
-    pub(crate) fn report(&self, links: usize, payload_bytes: usize) -> Report {
+    /// How it reads. `links` is the number of links, `payload_bytes` the mean size of a payload.
+    pub(crate) fn report(&self, links: usize, payload_bytes: f64) -> Report {
         let mut report = Report::new(ALL_DELIVERED);
         report.row(
             "links",
@@ -175,7 +197,7 @@ impl Outcome {
         );
         self.deliveries.report(&mut report);
         let rate = self.measured.rate();
-        let megabytes = rate * payload_bytes as f64 / 1e6;
+        let megabytes = rate * payload_bytes / 1e6;
         let rate_text = grouped(rounded(rate));
         report.row(
             "deliveries per second",
@@ -184,6 +206,7 @@ impl Outcome {
         self.measured
             .report(&mut report, "", self.measured.delivered, "delivery");
         report.latencies("latency", "latency", &self.latencies);
+        self.beside(&mut report);
         for stalled in &self.stalled {
             let text = match stalled.closed_after_seconds {
                 Some(seconds) => format!("closed after {seconds:.1} s ({})", stalled.end),
@@ -199,6 +222,57 @@ impl Outcome {
         report.field("stalled", stalled_json(&self.stalled));
         add_broken(&mut report, &self.broken);
         report
+    }
+
+    /// What only some plans have.
+    fn beside(&self, report: &mut Report) {
+        let (headers, bytes) = self.pooled;
+        if headers > 0 {
+            let megabytes = bytes as f64 / 1e6;
+            let text = format!(
+                "{} signed headers, {megabytes:.1} MB",
+                grouped(headers as u64)
+            );
+            report.row("fresh identities", text);
+            report.field("identity_pool_headers", headers);
+            report.field("identity_pool_bytes", bytes);
+        }
+        if let Some(churned) = &self.churned {
+            let text = format!(
+                "{} subscriptions made and ended ({} due), {} links closed and opened ({} due)",
+                grouped(churned.subscribed),
+                grouped(churned.subscribed_due),
+                grouped(churned.connected),
+                grouped(churned.connected_due)
+            );
+            report.row("churn", text);
+            report.latencies("churn: ack", "churn_ack", &churned.acks);
+            report.latencies("churn: open", "churn_open", &churned.opens);
+            report.field("churn_subscribed", churned.subscribed);
+            report.field("churn_subscribed_due", churned.subscribed_due);
+            report.field("churn_connected", churned.connected);
+            report.field("churn_connected_due", churned.connected_due);
+        }
+        match &self.syscalls {
+            None => {}
+            Some(Err(why)) => report.row("system calls", format!("not measured: {why}")),
+            Some(Ok((_, during))) if during.delivered == 0 => {
+                report.row("system calls", "not measured: the messages had run out");
+            }
+            Some(Ok((count, during))) => {
+                let calls_rate = count.calls as f64 / count.span.as_secs_f64().max(1e-9);
+                let each = calls_rate / during.rate();
+                let text = format!(
+                    "{each:.3} per delivery, counted by {} at {} deliveries per second",
+                    count.by,
+                    grouped(rounded(during.rate()))
+                );
+                report.row("system calls", text);
+                report.field("syscalls_each", each);
+                report.field("syscalls_counted_by", count.by);
+                report.field("syscalls_deliveries_per_second", during.rate());
+            }
+        }
     }
 }
 
@@ -276,93 +350,4 @@ impl InstancesOutcome {
         add_broken(&mut report, &self.broken);
         report
     }
-}
-
-/// A `storm`.
-#[derive(Debug, Default)]
-pub(crate) struct StormOutcome {
-    /// Links open at the end of the hold.
-    pub(crate) open: usize,
-    /// From dialling to open.
-    pub(crate) times: Latencies,
-    /// Links that failed, by reason.
-    pub(crate) failures: BTreeMap<String, u64>,
-    /// From the first dial to the last link settled.
-    pub(crate) opening: Measured,
-    /// While all were open.
-    pub(crate) holding: Measured,
-    /// From the signal to close to the last link closed on this side.
-    pub(crate) closing: Duration,
-    /// The target's resident memory before the first link.
-    pub(crate) resident_kib_before: Option<u64>,
-    /// The target's resident memory after the last was closed.
-    pub(crate) resident_kib_after: Option<u64>,
-    /// How long after.
-    pub(crate) settle: Duration,
-}
-
-impl StormOutcome {
-    /// How it reads. `wanted` is the number of links asked for.
-    pub(crate) fn report(&self, wanted: usize) -> Report {
-        let mut report = Report::new("every link opened and stayed");
-        let opened = self.times.count();
-        let seconds = self.opening.span.as_secs_f64().max(1e-9);
-        let rate = opened as f64 / seconds;
-        let took = time(self.opening.span);
-        let text = format!(
-            "{} of {} in {took}",
-            grouped(opened),
-            grouped(wanted as u64)
-        );
-        report.row("links opened", text);
-        report.row("links per second", grouped(rounded(rate)));
-        report.latencies("time to open", "open_time", &self.times);
-        self.opening.report(&mut report, "open: ", opened, "link");
-        self.holding
-            .report(&mut report, "hold: ", self.open as u64, "link");
-        report.row("closed in", time(self.closing));
-        let held = self.holding.target_resident_kib;
-        if let (Some(before), Some(held), Some(after)) =
-            (self.resident_kib_before, held, self.resident_kib_after)
-        {
-            let each = held.saturating_sub(before) as f64 / opened.max(1) as f64;
-            let text = format!(
-                "{} KiB before, {} KiB held ({each:.1} KiB per link), {} KiB {} after closing",
-                grouped(before),
-                grouped(held),
-                grouped(after),
-                time(self.settle)
-            );
-            report.row("target memory", text);
-        }
-        for (reason, count) in &self.failures {
-            report.row("failed", format!("{} x {reason}", grouped(*count)));
-            report.fault(format!("{} x {reason}", grouped(*count)));
-        }
-        report.unavailable = opened == 0;
-        report.field("opened", opened);
-        report.field("open_at_end", self.open);
-        report.field("links_per_second", rate);
-        report.field("opening", self.opening.json(opened));
-        report.field("holding", self.holding.json(self.open as u64));
-        report.field("closing_seconds", self.closing.as_secs_f64());
-        report.field("target_resident_kib_before", self.resident_kib_before);
-        report.field("target_resident_kib_after", self.resident_kib_after);
-        let failures = self
-            .failures
-            .iter()
-            .map(|(reason, count)| (reason.clone(), (*count).into()));
-        report.field("failures", Json::Object(failures.collect()));
-        report
-    }
-}
-
-/// A rate as a whole number.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rates are positive and far below 2^64; the cast saturates"
-)]
-fn rounded(rate: f64) -> u64 {
-    rate.round() as u64
 }

@@ -147,7 +147,12 @@ impl Router {
                 drop(egress.send(subscription_ack(envelope.subscription_id, Ok(())).unwrap()));
             }
             Kind::Publish => self.publish(name, whole, fault, every),
-            Kind::Unsubscribe => {}
+            Kind::Unsubscribe => {
+                let mut routes = self.routes.lock().unwrap();
+                let held = routes.get_mut(&name).unwrap();
+                held.retain(|route| !route.same_channel(egress));
+                drop(egress.send(subscription_ack(envelope.subscription_id, Ok(())).unwrap()));
+            }
         }
     }
 

@@ -83,6 +83,60 @@ pub fn payload_in(inner: &[u8]) -> Option<&[u8]> {
     Some(blob.map_or(&[], |blob| blob.of(inner)))
 }
 
+/// The application payload of a whole Publish, if it is written as every node writes one: each
+/// field once, in the order of their numbers, no metadata. For anything else `None`, and
+/// [`slipring_proto::envelope::split`] is to judge. A fifth of its work, for whoever counts
+/// messages by the million.
+#[inline]
+pub(crate) fn payload_of_plain(message: &[u8]) -> Option<&[u8]> {
+    let publish = only(message, PUBLISH)?;
+    let (_, rest) = leading(publish, HEADER)?;
+    let (_, rest) = leading(rest, SESSION)?;
+    let app_payload = only(only(rest, CONTENT)?, APP_PAYLOAD)?;
+    let rest = leading(app_payload, PAYLOAD_TYPE).map_or(app_payload, |(_, rest)| rest);
+    only(rest, BLOB)
+}
+
+/// Tags of the fields on the way, each of one byte: number and wire type 2 (WIRE §2.1).
+const PUBLISH: u8 = tag(3);
+const HEADER: u8 = tag(1);
+const SESSION: u8 = tag(2);
+const CONTENT: u8 = tag(3);
+const APP_PAYLOAD: u8 = tag(1);
+const PAYLOAD_TYPE: u8 = tag(1);
+const BLOB: u8 = tag(2);
+
+const fn tag(number: u8) -> u8 {
+    (number << 3) | 2
+}
+
+/// The content of the field that `bytes` begin with, if its tag is that one, and what follows it.
+#[inline]
+fn leading(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (first, mut rest) = bytes.split_first()?;
+    if *first != tag {
+        return None;
+    }
+    let mut length = 0_usize;
+    // No message is longer than four such groups of seven bits express.
+    for shift in [0, 7, 14, 21] {
+        let (byte, behind) = rest.split_first()?;
+        rest = behind;
+        length |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return rest.split_at_checked(length);
+        }
+    }
+    None
+}
+
+/// The same of a field that nothing follows.
+#[inline]
+fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    let (content, rest) = leading(bytes, tag)?;
+    rest.is_empty().then_some(content)
+}
+
 /// The content of field `number`; the last one, should there be several.
 fn block(mut reader: Reader<'_>, number: u32) -> std::result::Result<Option<Span>, Malformed> {
     let mut found = None;
@@ -99,8 +153,10 @@ fn block(mut reader: Reader<'_>, number: u32) -> std::result::Result<Option<Span
 
 #[cfg(test)]
 mod tests {
+    use slipring_proto::envelope::{Inbound, split};
     use slipring_proto::generated::SessionHeader;
-    use slipring_proto::message::PublishTail;
+    use slipring_proto::limits::GRPC_PREFIX_BYTES;
+    use slipring_proto::message::{HeaderFields, PublishTail, subscription_ack};
 
     use super::*;
 
@@ -113,6 +169,60 @@ mod tests {
         };
         let tail = PublishTail::new(&session).app_payload("text/plain", b"hello");
         assert_eq!(payload_in(tail.inner()), Some(&b"hello"[..]));
+    }
+
+    /// What the general way finds in a whole message.
+    fn judged(message: &[u8]) -> Option<Bytes> {
+        let body = Body::from(message.to_vec());
+        let Ok(Inbound::Routed(envelope)) = split(body.clone()) else {
+            return None;
+        };
+        Received { envelope, body }.payload()
+    }
+
+    #[test]
+    fn the_short_way_finds_what_the_long_one_does_or_nothing() {
+        let name = "a/b/c".parse().unwrap();
+        let header = HeaderFields::between(&name, &name).seal();
+        let session = SessionHeader {
+            session_id: 7,
+            ..SessionHeader::default()
+        };
+        let tail = PublishTail::new(&session);
+        let long = vec![7; 20_000];
+        let plain = [
+            header
+                .publish(&tail.clone().app_payload("", b"hello"))
+                .unwrap(),
+            header
+                .publish(&tail.clone().app_payload("text", b"hello"))
+                .unwrap(),
+            header
+                .publish(&tail.clone().app_payload("", &long))
+                .unwrap(),
+        ];
+        for framed in &plain {
+            let message = &framed[GRPC_PREFIX_BYTES..];
+            let found = payload_of_plain(message).unwrap();
+            assert_eq!(judged(message).unwrap(), found);
+            for cut in 0..message.len().min(200) {
+                assert_eq!(payload_of_plain(&message[..cut]), None, "{cut}");
+            }
+        }
+        let others = [
+            header
+                .publish(&tail.clone().app_payload("", b"x").metadata("k", "v"))
+                .unwrap(),
+            header.publish(&tail.command_payload(b"\x08\x01")).unwrap(),
+            header
+                .publish(&PublishTail::empty().app_payload("", b"x"))
+                .unwrap(),
+            header.subscribe(9).unwrap(),
+            subscription_ack(9, Ok(())).unwrap(),
+        ];
+        for framed in &others {
+            assert_eq!(payload_of_plain(&framed[GRPC_PREFIX_BYTES..]), None);
+        }
     }
 
     #[test]

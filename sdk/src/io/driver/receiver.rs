@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use slipring_proto::crypto::aws::AwsCrypto;
-use slipring_proto::envelope::{Inbound, split};
+use slipring_proto::envelope::{Inbound, Kind, split};
 use slipring_proto::grpc::Body;
 
 use crate::error::{Result, StreamEnd};
 use crate::io::driver::shared::Shared;
-use crate::io::received::Received;
+use crate::io::received::{Received, payload_of_plain};
 use crate::io::stream::RawReceiver;
 use crate::link::Event;
 
@@ -85,6 +85,37 @@ impl LinkReceiver {
             self.shared.end(end);
         }
         Ok(body)
+    }
+
+    /// As [`LinkReceiver::recv_body`], but only what has arrived already.
+    ///
+    /// # Errors
+    /// As [`LinkReceiver::recv`].
+    #[inline]
+    pub fn try_recv_body(&mut self) -> Result<Option<Body>> {
+        self.stream.try_recv()
+    }
+
+    /// Shows `see` the application payload of a message, or `None` if it is a routed one without;
+    /// what is not routed goes to whom it concerns, unseen. The way of a load generator: of a
+    /// message written as usual nothing but the payload is looked for.
+    ///
+    /// # Errors
+    /// As [`LinkReceiver::recv`].
+    #[inline]
+    pub fn with_payload(&self, body: Body, see: impl FnOnce(Option<&[u8]>)) -> Result<()> {
+        if body.first().len() == body.len()
+            && let Some(payload) = payload_of_plain(body.first())
+        {
+            see(Some(payload));
+            return Ok(());
+        }
+        if let Inbound::Routed(envelope) = self.observe(body.clone())? {
+            let is_publish = envelope.kind == Kind::Publish;
+            let payload = Received { envelope, body }.payload();
+            see(payload.as_deref().filter(|_| is_publish));
+        }
+        Ok(())
     }
 
     /// Lets the machine see what concerns it; routed messages pass without a lock.
