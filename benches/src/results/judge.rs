@@ -81,7 +81,8 @@ mod tests {
     }
 
     fn outcome(criterion: &str) -> Outcome {
-        let scenario = scenario::parse(&format!("fast | Fast | | {criterion}\n")).expect("a table");
+        let scenario =
+            scenario::parse(&format!("fast | Fast | | | {criterion}\n")).expect("a table");
         judge(&set(), &scenario[0], &scenario[0].criteria[0])
     }
 

@@ -1,5 +1,5 @@
-//! From files to sets. Three kinds of JSON are known: one run, an array of runs with labels (what `loadgen
-//! compare` keeps), and tables side by side (what `benches/datapath` keeps).
+//! From files to sets. Three kinds of JSON are known: one run, a comparison with the turns of each target
+//! (what `loadgen compare` keeps), and tables side by side (what `benches/datapath` keeps).
 //!
 //! One run is told by its file, `PLAN-LABEL-ROUND.json`; one that is called otherwise stands alone.
 
@@ -93,18 +93,14 @@ fn add(path: &Path, set: &mut Set) -> Result<(), ReadError> {
             .push(tables(&value).ok_or_else(|| unknown("a row of the tables lacks a field"))?);
         return Ok(());
     }
-    let list = value.as_array().or_else(|| value.get("runs")?.as_array());
-    if let Some(list) = list {
-        for (index, entry) in list.iter().enumerate() {
-            let label = entry.get("label").and_then(Value::as_str);
-            let result = entry.get("result").unwrap_or(entry);
-            let run = label.and_then(|label| Run::read(&stem, label, &file, result));
-            let run = run.ok_or_else(|| {
+    if let Some(targets) = value.get("targets").and_then(Value::as_array) {
+        for (index, target) in targets.iter().enumerate() {
+            let runs = turns(&stem, &file, &value, target).ok_or_else(|| {
                 unknown(&format!(
-                    "entry {index} has no `label`, or is no result of loadgen"
+                    "target {index} has no `label`, or a turn of it is no result of loadgen"
                 ))
             })?;
-            set.runs.push(run);
+            set.runs.extend(runs);
         }
         return Ok(());
     }
@@ -121,6 +117,22 @@ fn add(path: &Path, set: &mut Set) -> Result<(), ReadError> {
         set.runs.push(run);
     }
     Ok(())
+}
+
+/// The turns of one target of a comparison, each with the plan and the host that all share.
+fn turns(plan: &str, file: &str, comparison: &Value, target: &Value) -> Option<Vec<Run>> {
+    let label = target.get("label")?.as_str()?;
+    let turns = target.get("turns")?.as_array()?;
+    let whole = |turn: &Value| {
+        let mut whole = turn.as_object()?.clone();
+        for shared in ["host", "plan"] {
+            if let Some(value) = comparison.get(shared) {
+                whole.insert(shared.to_owned(), value.clone());
+            }
+        }
+        Run::read(plan, label, file, &Value::Object(whole))
+    };
+    turns.iter().map(whole).collect()
 }
 
 /// `PLAN-LABEL-ROUND`.
@@ -195,21 +207,37 @@ mod tests {
     fn a_comparison_is_read_whole_and_a_broken_one_named() {
         let directory = Scratch::new("comparison");
         let path = directory.0.join("plan.json");
-        let run = |label: &str| {
-            format!(r#"{{"label":"{label}","round":1,"clean":true,"deliveries_per_second":5.0}}"#)
+        let target = |label: &str| {
+            let turn = r#"{"clean":true,"deliveries_per_second":5.0}"#;
+            format!(r#"{{"label":"{label}","turns":[{turn},{turn}]}}"#)
         };
-        fs::write(&path, format!("[{},{}]", run("slipring"), run("nats"))).expect("a file");
+        let (ours, other) = (target("slipring"), target("nats"));
+        let plan = r#""host":{"cpus":2},"plan":{"rate_per_second":9.0}"#;
+        fs::write(
+            &path,
+            format!(r#"{{"clean":true,{plan},"targets":[{ours},{other}]}}"#),
+        )
+        .expect("a file");
         let read = sets(&directory.0).expect("a comparison");
-        fs::write(&path, r#"[{"clean":true}]"#).expect("a file");
+        fs::write(
+            &path,
+            r#"{"clean":true,"targets":[{"turns":[{"clean":true}]}]}"#,
+        )
+        .expect("a file");
         let error = sets(&directory.0).expect_err("no label");
         fs::write(&path, "{").expect("a file");
         let broken = sets(&directory.0).expect_err("no JSON");
         assert_eq!(read[0].plans(), ["plan"]);
         assert_eq!(read[0].peers("plan"), ["nats"]);
+        assert_eq!(read[0].runs.len(), 4);
+        assert_eq!(
+            (read[0].runs[3].rate, read[0].runs[3].host.cpus),
+            (Some(9.0), 2)
+        );
         assert!(
             error
                 .to_string()
-                .contains("plan.json: entry 0 has no `label`"),
+                .contains("plan.json: target 0 has no `label`"),
             "{error}"
         );
         assert!(matches!(broken, ReadError::Json(..)), "{broken}");

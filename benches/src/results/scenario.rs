@@ -60,8 +60,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Scenario>, ScenarioError> {
         }
         let wrong = |what: String| ScenarioError { line: number, what };
         let fields: Vec<&str> = line.split('|').map(str::trim).collect();
-        let [name, title, _flags, criteria] = fields.as_slice() else {
-            return Err(wrong(format!("{} fields, and not 4", fields.len())));
+        let [name, title, _flags, _peers, criteria] = fields.as_slice() else {
+            return Err(wrong(format!("{} fields, and not 5", fields.len())));
         };
         if scenarios.iter().any(|scenario| scenario.name == *name) {
             return Err(wrong(format!("{name} stands twice")));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn criteria_are_read_and_mistakes_are_named() {
-        let text = "# a comment\n\nfast | Fast | --pairs 1 | cpu nats 1.5, p99.9 us 1000, rate @slow 0.7\n";
+        let text = "# a comment\n\nfast | Fast | --pairs 1 | nats | cpu nats 1.5, p99.9 us 1000, rate @slow 0.7\n";
         let scenarios = parse(text).expect("a table");
         assert_eq!(scenarios[0].title, "Fast");
         let against: Vec<_> = scenarios[0]
@@ -130,13 +130,16 @@ mod tests {
             ]
         );
         for (bad, what) in [
-            ("a | b | c\n", "line 1: 3 fields"),
+            ("a | b | c | d\n", "line 1: 4 fields"),
             (
-                "\na | b | c | cpu nats\n",
+                "\na | b | c | d | cpu nats\n",
                 "line 2: `cpu nats` is no criterion",
             ),
-            ("a | b | c | speed nats 1\n", "line 1: `speed nats 1`"),
-            ("a | b | c |\na | b | c |\n", "line 2: a stands twice"),
+            ("a | b | c | d | speed nats 1\n", "line 1: `speed nats 1`"),
+            (
+                "a | b | c | d |\na | b | c | d |\n",
+                "line 2: a stands twice",
+            ),
         ] {
             let error = parse(bad).expect_err(bad).to_string();
             assert!(error.contains(what), "{error}");

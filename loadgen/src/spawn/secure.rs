@@ -1,8 +1,9 @@
 //! A certificate for targets that are started here: made in memory, valid on the loopback, gone with
 //! the run. Its key is written into the target's folder, which only its owner may enter.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -57,7 +58,13 @@ impl Certificate {
     /// Puts both files where the target finds them.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
         fs::write(folder.join(CERTIFICATE), self.certificate_pem.as_bytes())?;
-        fs::write(folder.join(KEY), self.key_pem.as_bytes())
+        let key = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            // A router refuses a key that others can read.
+            .mode(0o600)
+            .open(folder.join(KEY));
+        key?.write_all(self.key_pem.as_bytes())
     }
 }
 
