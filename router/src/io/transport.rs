@@ -150,15 +150,21 @@ where
 
     fn poll(&mut self, cx: &mut Context<'_>, turns: &Turns) -> Poll<()> {
         for _ in 0..ROUNDS_MAX {
-            let mut polled = match self.poll_streams(cx) {
-                Poll::Ready(()) => return Poll::Ready(()),
-                Poll::Pending => Polled::Idle,
-            };
+            // What waits for the links is handed over first, so that HTTP/2 sends it in this very round.
+            for link in &mut self.links {
+                link.poll_write(&self.shard, cx);
+            }
+            if self.poll_streams(cx).is_ready() {
+                return Poll::Ready(());
+            }
             // What HTTP/2 has for the links is asked for in this very round.
             turns.forget_pokes();
-            for index in 0..self.links.len() {
-                let link = &mut self.links[index];
-                polled = more(polled, link.poll_read(&self.shard, cx));
+            let mut polled = Polled::Idle;
+            for link in &mut self.links {
+                // HTTP/2 has nothing more for a link that was read unless it says so.
+                if link.poll_read(&self.shard, cx) == Polled::Yield {
+                    polled = Polled::Yield;
+                }
                 polled = more(polled, link.poll_write(&self.shard, cx));
             }
             if self.settle(cx) {
